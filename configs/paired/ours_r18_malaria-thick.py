@@ -1,7 +1,7 @@
 _base_ = [
     "../_base_/models/small_object_retinanet_r18-full.py",
-    "../_base_/datasets/malaria_thick.py",
-    "../_base_/schedules/paired_1k.py",
+    "../_base_/datasets/paired_malaria_thick.py",
+    "../_base_/schedules/paired.py",
     "../_base_/default_runtime.py",
 ]
 model = dict(

@@ -1,6 +1,6 @@
 _base_ = [
     "../_base_/models/retinanet_r18.py",
-    "../_base_/datasets/hrsid.py",
-    "../_base_/schedules/paired_1k.py",
+    "../_base_/datasets/paired_hrsid.py",
+    "../_base_/schedules/paired.py",
     "../_base_/default_runtime.py",
 ]

@@ -1,7 +1,7 @@
-# What both sides of a paired comparison get: 1,000 iterations of 4 crops, the last state scored. No state is
+# What both sides of a paired comparison get: 800 iterations of 4 crops, the last state scored. No state is
 # chosen by its score.
 _base_ = ["./adamw_cosine.py"]
-max_iters = 1000
+max_iters = 800
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
 param_scheduler = [
     dict(type="LinearLR", start_factor=0.01, by_epoch=False, begin=0, end=100),
