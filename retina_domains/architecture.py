@@ -68,7 +68,8 @@ class SmallObjectRetinaNetSpec:
         level_ratios: ratios of each level; None for ``ratios`` on all.
         level_convs: convolutions a tower on each level; None for ``head_convs`` on all.
         separable_tower: depthwise-separable convolutions in the towers; None for plain ones.
-        finest_stride: of the first feature level, px: 4 (P2) or 8 (P3); None for 4.
+        finest_stride: of the first feature level, px: 4 (P2), 8 (P3), or 2 for a network that sees the chip
+            enlarged twice; None for 4.
         exclusive_classes: groups of labels of which an object has one: boxes of a group that overlap more
             than ``nms_iou`` are one, whatever their labels; None where a class only competes with itself.
     """
@@ -97,7 +98,7 @@ class SmallObjectRetinaNetSpec:
     level_ratios: tuple[tuple[float, ...], ...] | None = None
     level_convs: tuple[int, ...] | None = None
     separable_tower: bool | None = None
-    finest_stride: Literal[4, 8] | None = None
+    finest_stride: Literal[2, 4, 8] | None = None
     exclusive_classes: tuple[tuple[int, ...], ...] | None = None
 
     def __post_init__(self) -> None:
@@ -138,7 +139,7 @@ class SmallObjectRetinaNetSpec:
                 f"backbone {self.backbone.name} with depth, base_channels or stem_channels of a ResNet: "
                 "expected null for these three"
             )
-        if self.finest_stride not in (None, FINEST_STRIDE):
+        if self.finest_stride == 2 * FINEST_STRIDE:
             raise InvalidValueError(
                 f"backbone {self.backbone.name} from level_stride {self.finest_stride}: only a ResNet's "
                 f"pyramid may start above {FINEST_STRIDE}"
@@ -168,6 +169,11 @@ class SmallObjectRetinaNetSpec:
     def strides(self) -> tuple[int, ...]:
         """Level strides, px a feature cell."""
         return tuple((self.finest_stride or FINEST_STRIDE) * 2**level for level in range(self.num_levels))
+
+    @property
+    def enlargement(self) -> int:
+        """How many times the chip is enlarged before the backbone."""
+        return FINEST_STRIDE // min(FINEST_STRIDE, self.finest_stride or FINEST_STRIDE)
 
     @property
     def stages(self) -> range:

@@ -102,6 +102,7 @@ def test_card_of_a_free_model_with_calibration(tiny_bundle):
         {"level_scales": (1, 2, 2, 1)},
         {"level_convs": (1, 3, 2, 2), "head_convs": 2, "separable_tower": True},
         {"finest_stride": 8, "num_levels": 2, "object_size_range": (20.0, 60.0)},
+        {"finest_stride": 2, "object_size_range": (5.0, 40.0)},
         {"num_classes": 5, "exclusive_classes": ((1, 2), (0, 4))},
     ],
 )

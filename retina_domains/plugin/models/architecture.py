@@ -32,6 +32,7 @@ def build_architecture(spec: SmallObjectRetinaNetSpec, score_floor: float = 0.02
     model = {
         "type": "SmallObjectRetinaNet",
         "max_objects": min(spec.max_per_img, spec.nms_pre // 2),
+        "enlargement": spec.enlargement,
         "backbone": backbone,
         "neck": {
             "type": "FPN",
@@ -148,7 +149,7 @@ def spec_of_model(model: SmallObjectRetinaNet) -> SmallObjectRetinaNetSpec:
         level_ratios=_where_they_differ(ratios),
         level_convs=_where_they_differ(head.level_convs),
         separable_tower=head.separable_tower or None,
-        finest_stride=None if finest == FINEST_STRIDE else cast(Literal[4, 8], finest),
+        finest_stride=None if finest == FINEST_STRIDE else cast(Literal[2, 4, 8], finest),
         exclusive_classes=exclusive or None,
         **_backbone_fields(model.backbone),
     )

@@ -9,6 +9,7 @@ from mmdet.models.detectors import RetinaNet
 from mmdet.registry import MODELS
 from mmdet.utils import ConfigType, OptConfigType
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from retina_domains.errors import ConfigError
 from retina_domains.plugin.models.anchors import SizeRangeAnchorGenerator
@@ -23,6 +24,8 @@ class SmallObjectRetinaNet(RetinaNet):  # type: ignore[misc]
         neck: config of the FPN, ``start_level=0``.
         bbox_head: config of a :class:`SmallObjectHead`.
         max_objects: most objects that a tile is expected to hold; the caps are checked against it.
+        enlargement: the chip is enlarged so many times before the backbone, for objects of which a backbone
+            that begins at stride 4 loses the inside; boxes, anchors and strides stay in px of the chip.
         train_cfg: as in MMDetection.
         test_cfg: as in MMDetection.
         data_preprocessor: as in MMDetection.
@@ -37,6 +40,7 @@ class SmallObjectRetinaNet(RetinaNet):  # type: ignore[misc]
         neck: ConfigType,
         bbox_head: ConfigType,
         max_objects: int = 300,
+        enlargement: int = 1,
         train_cfg: OptConfigType = None,
         test_cfg: OptConfigType = None,
         data_preprocessor: OptConfigType = None,
@@ -49,15 +53,17 @@ class SmallObjectRetinaNet(RetinaNet):  # type: ignore[misc]
             test_cfg=test_cfg,
             data_preprocessor=data_preprocessor,
         )
+        self.enlargement = enlargement
         self._check_levels()
         self._check_caps(max_objects)
         self._register_load_state_dict_pre_hook(self._refuse_other_levels)
 
     def extract_feat(self, batch_inputs: Tensor) -> tuple[Tensor, ...]:
         """Feature levels of ``(B, C, H, W)`` inputs, computed channels-last."""
-        features: tuple[Tensor, ...] = super().extract_feat(
-            batch_inputs.contiguous(memory_format=torch.channels_last)
-        )
+        chips = batch_inputs.contiguous(memory_format=torch.channels_last)
+        if self.enlargement > 1:
+            chips = interpolate(chips, scale_factor=float(self.enlargement), mode="bilinear")
+        features: tuple[Tensor, ...] = super().extract_feat(chips)
         return features
 
     def _check_levels(self) -> None:
