@@ -1,6 +1,6 @@
 # Parasites of thick smears, from 6 px, by species, and white cells. The network sees chips enlarged twice, so
 # that its pyramid starts at stride 2: a ring of 10 px with a chromatin dot of 3 is told from debris by what
-# stride 4 no longer holds. Anchors: retina-domains tune-anchors data/yolo_malaria/train.json --finest-stride 2
+# stride 4 no longer holds. Anchors: tools/tune_anchors.py data/yolo_malaria/train.json --finest-stride 2
 _base_ = [
     "../_base_/models/small_object_retinanet_r18.py",
     "../_base_/datasets/malaria_thick.py",

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from mmdet.registry import MODELS
@@ -126,3 +127,38 @@ def test_images_without_objects_train() -> None:
     parts = model.loss(torch.zeros(1, 1, 64, 64), samples(1, 64, []))
     total = sum(sum(v) if isinstance(v, list) else v for v in parts.values())
     assert torch.isfinite(total)
+
+
+def test_an_enlarged_chip_is_seen_as_the_plain_network_sees_it_enlarged_by_hand() -> None:
+    plain = MODELS.build(slim()).eval()
+    cfg = slim()
+    cfg.enlargement = 2
+    cfg.bbox_head.anchor_generator.strides = [2, 4, 8, 16]
+    cfg.bbox_head.anchor_generator.object_size_range = (3, 30)
+    enlarging = MODELS.build(cfg).eval()
+    state = plain.state_dict()
+    state["bbox_head.level_strides"] = enlarging.bbox_head.level_strides
+    enlarging.load_state_dict(state)
+    x = torch.randn(1, 1, 64, 96)
+    with torch.no_grad():
+        expected = plain.extract_feat(torch.from_numpy(twice(twice(x.numpy(), 2), 3)))
+        found = enlarging.extract_feat(x)
+    assert found[0].shape[-2:] == (32, 48)
+    for a, b in zip(found, expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
+
+
+def twice(image: np.ndarray, axis: int) -> np.ndarray:
+    """Linear interpolation at pixel centres a quarter of a pixel off, edges repeated."""
+    padded = np.pad(image, [(1, 1) if k == axis else (0, 0) for k in range(image.ndim)], mode="edge")
+    n = image.shape[axis]
+    before, here, after = (np.take(padded, np.arange(k, k + n), axis) for k in range(3))
+    both = np.stack([0.25 * before + 0.75 * here, 0.75 * here + 0.25 * after], axis + 1)
+    return both.reshape([2 * n if k == axis else s for k, s in enumerate(image.shape)])
+
+
+def test_an_enlargement_that_the_anchors_do_not_expect_is_refused() -> None:
+    cfg = slim()
+    cfg.enlargement = 2
+    with pytest.raises(ConfigError, match=r"strides \[2, 4, 8, 16\], anchors assume \[4, 8, 16, 32\]"):
+        MODELS.build(cfg)
