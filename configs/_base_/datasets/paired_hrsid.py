@@ -1,5 +1,5 @@
-# HRSID alone (data/sar_ships_hrsid: images/, train.json, val.json) for comparisons: nothing simulated, crops of
-# 384 px, so that a run stays within some 40 minutes of one core.
+# HRSID alone (data/sar_ships_hrsid: images/, train.json, val.json) for comparisons: nothing simulated, crops
+# of 384 px, so that a run stays within some 40 minutes of one core.
 _base_ = ["./sar_ships.py"]
 train_dataloader = dict(
     dataset=dict(
