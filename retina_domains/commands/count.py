@@ -12,10 +12,15 @@ from retina_domains.bundle import bundle_folder
 from retina_domains.cells.confusion import CONFUSION_FILE, DetectorConfusion, parse_confusion
 from retina_domains.cells.density import ASSUMED_WBC, ASSUMED_WBC_PER_UL, WbcCount
 from retina_domains.cells.values import DrawSpec
+from retina_domains.commands.comparing import renaming
 from retina_domains.commands.model_choice import ModelChoice
 from retina_domains.corrections import read_corrections
 from retina_domains.counting import CountOptions, CountOutputs, count_smears
+from retina_domains.counting.labelled import LabelledFields, beside_labels, read_labelled
+from retina_domains.counting.labelled_outputs import accuracy_text, write_accuracy
 from retina_domains.counting.overlapping import read_positions
+from retina_domains.errors import InvalidValueError
+from retina_domains.evaluation.bootstrap import BootstrapSpec
 from retina_domains.inference import InferenceOptions
 from retina_domains.progress import Progress
 from retina_domains.types import TileSpec
@@ -35,6 +40,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _add_model(parser)
     _add_counting(parser)
+    labels = parser.add_argument_group("labelled fields")
+    labels.add_argument(
+        "--truth", metavar="LABELS", help="count the fields that these labels are of, and compare"
+    )
+    labels.add_argument(
+        "--class-map",
+        nargs="+",
+        default=[],
+        metavar="OLD=NEW",
+        help="rename the labels' classes; OLD= drops",
+    )
     run = parser.add_argument_group("run")
     run.add_argument("--tile-size", type=int, metavar="PX", help="side of a tile (default: the model's own)")
     run.add_argument(
@@ -127,11 +143,35 @@ def run(args: argparse.Namespace) -> int:
             measure="off",
         ),
     )
+    labelled = _labelled(args)
+    inputs = args.inputs if labelled is None else [str(path) for path in labelled.paths.values()]
     outputs = CountOutputs(folder=Path(args.out), overlays=args.overlays)
-    result = count_smears(args.inputs, choice, outputs, options, Progress(args.quiet))
+    result = count_smears(inputs, choice, outputs, options, Progress(args.quiet))
     for line in result.lines:
         print(line)
+    if labelled is not None:
+        spec = BootstrapSpec(level=args.level, seed=args.seed)
+        compared = beside_labels(result, labelled, options.hosts, spec)
+        write_accuracy(outputs.folder, compared, args.truth, result)
+        print(accuracy_text(compared))
     return result.exit_code
+
+
+def _labelled(args: argparse.Namespace) -> LabelledFields | None:
+    """The labels to compare with, where some are named.
+
+    Raises:
+        InvalidValueError: the call would compare something else than the count of single fields.
+    """
+    if args.truth is None:
+        if args.class_map:
+            raise InvalidValueError("--class-map renames the classes of labels: name them with --truth")
+        return None
+    if args.corrections is not None or args.positions is not None:
+        raise InvalidValueError(
+            "--truth compares what the model counts on single fields: leave out --corrections and --positions"
+        )
+    return read_labelled(args.truth, args.inputs, dict(renaming(text) for text in args.class_map))
 
 
 def bundle_confusion(folder: Path) -> DetectorConfusion | None:

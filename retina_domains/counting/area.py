@@ -38,6 +38,11 @@ class FieldArea:
     step: tuple[float, float] = (1.0, 1.0)
     exact: bool = True
 
+    @classmethod
+    def whole(cls, height: int, width: int) -> FieldArea:
+        """All of a field."""
+        return cls(Window(0, 0, height, width))
+
     @property
     def frame(self) -> CountingFrame:
         """The counting frame."""

@@ -34,7 +34,7 @@ from retina_domains.errors import (
 from retina_domains.progress import Progress
 from retina_domains.readers import bounded_block_cache
 from retina_domains.smear_report import Finding, SmearKind, SmearReport, report_id
-from retina_domains.types import Detector, DetectorFactory
+from retina_domains.types import Detector, DetectorFactory, Window
 
 # What one field of several, or one smear of several, may be guilty of without ending the count of the others.
 FIELD_ERRORS = (InputFileError, RadiometryError, TilingError, InvalidValueError)
@@ -49,12 +49,16 @@ class SmearResult:
         cells: its table.
         folder: where its files are.
         complete: every field was read to the end.
+        paths: of the images, in the order of ``cells.fields``.
+        windows: the counting frame of each field, px.
     """
 
     report: SmearReport
     cells: CellTable
     folder: Path
     complete: bool
+    paths: tuple[str, ...]
+    windows: tuple[Window, ...]
 
     @property
     def line(self) -> str:
@@ -202,7 +206,8 @@ class _SmearCount:
         )
         write_smear(folder, report, cells, fields, overlays, self._facts(fields))
         complete = not self.failed and not any(found.failures for found in fields)
-        return SmearResult(report, cells, folder, complete)
+        paths, windows = tuple(one.path for one in fields), tuple(one.area.window for one in fields)
+        return SmearResult(report, cells, folder, complete, paths, windows)
 
     def _search(self) -> list[FoundField]:
         """All fields that can be read; anew at the right sampling once their cells have told it."""
