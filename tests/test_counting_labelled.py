@@ -162,16 +162,16 @@ def test_classes_without_labels_are_not_compared(tmp_path: Path) -> None:
 
 
 def test_unknown_classes_and_missing_images_are_told_in_a_line(tmp_path: Path) -> None:
-    with pytest.raises(LabelError, match="WBC.*--class-map WBC=RBC"):
+    with pytest.raises(LabelError, match=r"WBC.*--class-map WBC=RBC"):
         compared(tmp_path, [(grid_of_cells(20), [Cell("WBC", 50, 50)])])
+    labels = tmp_path / "other.json"
+    told = {
+        "images": [{"id": 1, "file_name": "field9.png"}],
+        "annotations": [],
+        "categories": [{"id": 1, "name": "RBC"}],
+    }
+    labels.write_text(json.dumps(told), encoding="utf-8")
     with pytest.raises(InputFileError, match=r"field9\.png"):
-        labels = tmp_path / "other.json"
-        told = {
-            "images": [{"id": 1, "file_name": "field9.png"}],
-            "annotations": [],
-            "categories": [{"id": 1, "name": "RBC"}],
-        }
-        labels.write_text(json.dumps(told), encoding="utf-8")
         read_labelled(labels, [str(tmp_path / "images")], {})
 
 
