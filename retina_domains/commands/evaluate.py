@@ -19,7 +19,7 @@ from retina_domains.commands.comparing import add_comparison_arguments, load_com
 from retina_domains.errors import InvalidValueError
 from retina_domains.evaluation.bootstrap import Interval
 from retina_domains.evaluation.cases import CaseKind, ErrorCase, worst_cases
-from retina_domains.evaluation.curves import ScoreCurve
+from retina_domains.evaluation.curves import FROC_RATES, ScoreCurve
 from retina_domains.evaluation.reconcile import by_scene
 from retina_domains.evaluation.report import Evaluation, as_dict, evaluate
 from retina_domains.readers.crops import image_paths, read_crop
@@ -83,6 +83,7 @@ def format_table(evaluation: Evaluation) -> str:
     if math.isfinite(e.best_threshold):
         lines += [_best("best F1", e.curve), _best("best F0.5", e.curve, 0.5), _best("best F2", e.curve, 2.0)]
         lines += [_best(f"best F1 {name}", curve) for name, curve in e.class_curves.items()]
+        lines.append(_froc(e.curve))
     if e.counts is not None:
         signed, absolute = e.counts.signed, e.counts.absolute
         lines.append(
@@ -109,6 +110,15 @@ def _best(name: str, curve: ScoreCurve, beta: float = 1.0) -> str:
     threshold = curve.best_threshold(beta)
     value = 100 * float(np.nanmax(curve.f_beta(beta)))
     return f"{name:<18}{value:6.1f}  at score {threshold:.3f}, on these data"
+
+
+def _froc(curve: ScoreCurve) -> str:
+    found = zip(FROC_RATES, curve.froc().tolist(), strict=True)
+    return (
+        f"{'found at':<18}"
+        + ", ".join(f"{100 * share:.1f} ({rate:g})" for rate, share in found)
+        + (" (false an image: FROC)")
+    )
 
 
 def _percent(interval: Interval) -> str:

@@ -18,6 +18,9 @@ from retina_domains.evaluation.bootstrap import (
 from retina_domains.evaluation.matching import FALSE_POSITIVE, TRUE_POSITIVE, Matched
 from retina_domains.types import FloatArray, IntArray
 
+FROC_RATES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+"""False positives an image at which sensitivity is told: those of the LUNA16 challenge."""
+
 
 @dataclass(frozen=True, slots=True)
 class ScoreCurve:
@@ -70,8 +73,8 @@ class ScoreCurve:
             return float("nan")
         return float(self.thresholds[int(np.nanargmax(f))])
 
-    def froc(self, rates: tuple[float, ...] = (0.125, 0.25, 0.5, 1, 2, 4, 8)) -> FloatArray:
-        """Sensitivity at each rate of false positives an image; the default rates are LUNA16's.
+    def froc(self, rates: tuple[float, ...] = FROC_RATES) -> FloatArray:
+        """Sensitivity at each rate of false positives an image.
 
         The curve is a step: sensitivity at a rate is the highest that is reached without exceeding it.
         """
