@@ -82,8 +82,9 @@ class Confusing:
         first: chances that a true first object is reported as first, as second; the rest is missed.
         second: likewise of a true second object: as first, as second.
         false_per_field: mean number of reports where nothing is: as first, as second.
-        between_slides: standard deviation, between smears, of the logit of every chance (and of the
-            logarithm of ``false_per_field``): how much stain and focus matter.
+        between_slides: standard deviation, between smears, of the logarithm of every chance's weight (and of
+            ``false_per_field``): how much stain and focus matter. The logit of a chance moves with its own
+            weight and those of the others, by up to 1.4 times as much.
     """
 
     first: tuple[float, float]
