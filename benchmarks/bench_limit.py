@@ -108,7 +108,9 @@ def called_right(case: Case, slides: int, seed: int) -> Row:
     level = np.repeat(levels[:2], slides)
     at_limit = slide_calls(np.concatenate(called[:2]), level, limit)
     twice = slide_calls(called[2], np.full(slides, levels[2]), limit)
-    assert at_limit.sensitivity and at_limit.specificity and twice.sensitivity
+    assert at_limit.sensitivity is not None
+    assert at_limit.specificity is not None
+    assert twice.sensitivity is not None
     return Row(case, blank, limit, at_limit.sensitivity, at_limit.specificity, twice.sensitivity)
 
 
