@@ -77,6 +77,7 @@ def our_loader(path: Path, labels: Path, workers: int, drawn: bool) -> Iterator[
     """Batches of four from our data set."""
     from torch.utils.data import DataLoader
 
+    from retina_domains.plugin.collate import packed_collate
     from retina_domains.plugin.datasets import RasterTiles
     from retina_domains.plugin.workers import PluginContext
 
@@ -93,7 +94,9 @@ def our_loader(path: Path, labels: Path, workers: int, drawn: bool) -> Iterator[
         test_mode=not drawn,
     )
     context = PluginContext() if workers else None
-    return iter(DataLoader(data, 4, num_workers=workers, collate_fn=list, multiprocessing_context=context))
+    return iter(
+        DataLoader(data, 4, num_workers=workers, collate_fn=packed_collate, multiprocessing_context=context)
+    )
 
 
 def torchgeo_loader(path: Path, workers: int) -> Iterator[Any]:
@@ -119,7 +122,7 @@ def torchgeo_loader(path: Path, workers: int) -> Iterator[Any]:
 
 def tiles_in(batch: Any) -> int:
     """Tiles of one batch."""
-    return len(batch) if isinstance(batch, list) else len(batch["image"])
+    return len(batch["inputs"] if "inputs" in batch else batch["image"])
 
 
 def memory_mib() -> float:

@@ -15,6 +15,8 @@ from typing import Any
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
+from retina_domains.plugin.collate import packed_collate
+
 
 class PluginProcess(SpawnProcess):
     """A spawned process that imports this module, and so the plugin, first."""
@@ -27,7 +29,7 @@ class PluginContext(SpawnContext):
 
 
 class PluginRunner(Runner):  # type: ignore[misc]
-    """mmengine's Runner, with workers that import the plugin first where it spawns them."""
+    """mmengine's Runner, with packed batches and workers that import the plugin first where it spawns any."""
 
     @staticmethod
     def build_dataloader(
@@ -35,7 +37,9 @@ class PluginRunner(Runner):  # type: ignore[misc]
         seed: int | None = None,
         diff_rank_seed: bool = False,
     ) -> DataLoader[Any]:
-        """As mmengine's; arguments are the same."""
+        """As mmengine's; arguments are the same. Batches are packed unless the config says otherwise."""
+        if isinstance(dataloader, Mapping):
+            dataloader = {"collate_fn": {"type": packed_collate.__name__}, **dataloader}
         spawns = multiprocessing.get_start_method(allow_none=True) == "spawn"
         if spawns and isinstance(dataloader, Mapping) and dataloader.get("num_workers", 0) > 0:
             dataloader = {"multiprocessing_context": PluginContext(), **dataloader}
