@@ -27,6 +27,7 @@ from safetensors import SafetensorError, safe_open
 from retina_domains.architecture import SmallObjectRetinaNetSpec as SmallObjectRetinaNetSpec
 from retina_domains.errors import BundleError, InvalidValueError
 from retina_domains.schema import Variants, from_json, to_json
+from retina_domains.thresholds import ScoreThresholds
 from retina_domains.types import InputSpec
 
 FORMAT_VERSION = 1
@@ -110,7 +111,8 @@ class Manifest:
         std: each band is then divided by.
         tile_size: recommended side of a tile, px.
         overlap: recommended overlap of tiles, px.
-        score_threshold: recommended, on calibrated scores where there is a calibration.
+        score_threshold: recommended for all classes as one, on calibrated scores where there is a
+            calibration.
         max_object_px: longest side of an object that it can find.
         halo_px: context an object needs for a stable answer.
         tile_multiple: coarsest level_stride.
@@ -122,6 +124,7 @@ class Manifest:
         calibration: of the scores, or None.
         command: that trained it.
         seed: that it was trained with.
+        class_thresholds: recommended, one a class, on calibrated scores; None: ``score_threshold`` for all.
     """
 
     format_version: int
@@ -146,6 +149,7 @@ class Manifest:
     calibration: Calibration | None = None
     command: str | None = None
     seed: int | None = None
+    class_thresholds: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         net, channels = self.architecture, self.input.channels
@@ -175,10 +179,18 @@ class Manifest:
             )
         if not 0 <= self.score_threshold <= 1:
             raise InvalidValueError(f"score_threshold {self.score_threshold}: expected in [0, 1]")
+        _ = self.thresholds  # which refuses what is not one a class in [0, 1]
         if self.max_object_px < 1 or self.halo_px < 0:
             raise InvalidValueError(
                 f"max_object_px {self.max_object_px}, halo_px {self.halo_px}: expected 1 and 0 or more"
             )
+
+    @property
+    def thresholds(self) -> ScoreThresholds:
+        """The recommended ones, class by class."""
+        each = self.class_thresholds
+        values = (self.score_threshold,) * len(self.classes) if each is None else each
+        return ScoreThresholds(self.classes, values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from retina_domains.readers import ArrayReader, bounded_block_cache, open_scene,
 from retina_domains.readers.strips import by_strips
 from retina_domains.screening import SKIP_REASONS, Screening, ScreenSpec, SkipReason
 from retina_domains.second_read import MEASURING, Measuring, SecondRead, second_read
+from retina_domains.thresholds import thresholds_of
 from retina_domains.tiling import TileGrid, TileNeeds, plan_tiles
 from retina_domains.types import (
     Detector,
@@ -46,7 +47,8 @@ class InferenceOptions:
     Args:
         batch_size: chips that reach the detector together.
         threads: reader threads.
-        score_threshold: boxes below are dropped; None: as the detector recommends.
+        score_threshold: boxes below are dropped: one for all classes, or one a class in the detector's
+            order; None: as the detector recommends.
         radiometry: what the pixels are, or ``"auto"``.
         bands: bands to read, from 1; None: all but alpha.
         gcp_method: how ground control points become positions.
@@ -61,7 +63,7 @@ class InferenceOptions:
 
     batch_size: int = 4
     threads: int = 2
-    score_threshold: float | None = None
+    score_threshold: float | tuple[float, ...] | None = None
     radiometry: RadiometryChoice = "auto"
     bands: tuple[int, ...] | None = None
     gcp_method: GcpMethod = "tps"
@@ -76,8 +78,10 @@ class InferenceOptions:
             raise InvalidValueError(
                 f"batch size {self.batch_size} and {self.threads} threads: expected 1 or more"
             )
-        if self.score_threshold is not None and not 0 <= self.score_threshold <= 1:
-            raise InvalidValueError(f"score threshold {self.score_threshold}: expected 0 to 1")
+        asked = self.score_threshold
+        each = asked if isinstance(asked, tuple) else () if asked is None else (asked,)
+        if not all(0 <= value <= 1 for value in each):
+            raise InvalidValueError(f"score threshold {asked}: expected 0 to 1")
         if self.measure not in MEASURING:
             raise InvalidValueError(f"measure {self.measure!r}: expected one of {', '.join(MEASURING)}")
 
@@ -142,14 +146,14 @@ def prepare(
     options: InferenceOptions,
     screening: Screening | None = None,
 ) -> SceneWork:
-    """Decide tiles, radiometry and threshold of one scene; the caller has read ``options.screen``."""
+    """Decide tiles, radiometry and thresholds of one scene; the caller has read ``options.screen``."""
     grid = plan_scene(reader.scene, tile, TileNeeds.of(detector, merge.margin), options)
-    threshold = detector.score_threshold if options.score_threshold is None else options.score_threshold
+    thresholds = thresholds_of(detector, options.score_threshold)
     scaling = scene_scaling(reader, detector, options.radiometry)
     rules = screening or Screening()
     screen = rules.of_scene(reader.scene, grid, merge.margin, detector.max_object_px)
     screen.look(reader, scaling.radiometry)
-    return SceneWork(reader, grid, scaling, merge, threshold, screen)
+    return SceneWork(reader, grid, scaling, merge, thresholds, screen)
 
 
 def plan_scene(scene: Scene, tile: TileSpec, needs: TileNeeds, options: InferenceOptions) -> TileGrid:
@@ -249,7 +253,7 @@ def scene_facts(work: SceneWork, forward: Forward, tally: RowTally) -> dict[str,
         "dropped": dict(work.screen.dropped),
         "failures": [{"row": r, "col": c, "reason": reason} for r, c, reason in tally.failed],
         "radiometry": work.scaling.to_dict(),
-        "score_threshold": work.score_threshold,
+        "score_threshold": work.thresholds.facts,
         "batch_halvings": forward.halvings,
         "seconds": {name: round(value, 4) for name, value in work.clock.seconds.items()},
     }

@@ -39,6 +39,7 @@ from retina_domains.readers import SceneSource, bounded_block_cache, expand_inpu
 from retina_domains.readers.fingerprint import fingerprint, modified_ns
 from retina_domains.screening import Screening
 from retina_domains.showcase import Showcase
+from retina_domains.thresholds import thresholds_of
 from retina_domains.tiling import TileGrid, TileNeeds
 from retina_domains.types import Detector, DetectorFactory, GeoDetections, RunHeader, Scene
 from retina_domains.writers import (
@@ -163,10 +164,8 @@ class _Job:
         return JobResult(facts)
 
     def _provenance(self, detector: Detector) -> dict[str, str]:
-        threshold = self.options.inference.score_threshold
-        if threshold is None:
-            threshold = detector.score_threshold
-        ours = {"software": f"retina-domains {__version__}", "score_threshold": f"{threshold:g}"}
+        thresholds = thresholds_of(detector, self.options.inference.score_threshold)
+        ours = {"software": f"retina-domains {__version__}", "score_threshold": thresholds.text}
         return {**detector.provenance, **ours}
 
     def _title(self) -> str:

@@ -24,6 +24,7 @@ from retina_domains.errors import BlockReadError, DeviceMemoryError, InvalidValu
 from retina_domains.merge import keep_near_core
 from retina_domains.radiometry import BandScaling
 from retina_domains.screening import Screen, SkipReason
+from retina_domains.thresholds import ScoreThresholds
 from retina_domains.tiling import TileGrid
 from retina_domains.types import Chip, Detections, Detector, MergeSpec, SceneReader, Tile
 from retina_domains.writers.base import TileStatus
@@ -85,7 +86,7 @@ class SceneWork:
         grid: its tiles.
         scaling: its radiometry.
         merge: margin and thresholds, for what is kept of a tile.
-        score_threshold: boxes below are dropped.
+        thresholds: boxes below that of their class are dropped.
         screen: what need not be computed, and which objects are not wanted.
         clock: where time is booked.
         stop: when set, the work ends before the next tile.
@@ -95,7 +96,7 @@ class SceneWork:
     grid: TileGrid
     scaling: BandScaling
     merge: MergeSpec
-    score_threshold: float
+    thresholds: ScoreThresholds
     screen: Screen = field(default_factory=Screen)
     clock: StageClock = field(default_factory=StageClock)
     stop: threading.Event = field(default_factory=threading.Event)
@@ -130,7 +131,7 @@ class SceneWork:
 
     def keep(self, tile: Tile, found: Detections) -> Detections:
         """What the merge needs of a tile's detections, in the scene's frame."""
-        strong = found.take(found.scores >= self.score_threshold).to_scene(tile.window)
+        strong = found.take(self.thresholds.reached(found.scores, found.labels)).to_scene(tile.window)
         return keep_near_core(strong, tile, self.grid, self.merge)
 
 

@@ -295,7 +295,8 @@ class Detector(Protocol):
         halo_px: context, in px, that an object needs around it for a stable answer.
         tile_multiple: coarsest level_stride; tile steps must be multiples of it.
         tile_size: side of the tiles it prefers, px.
-        score_threshold: the recommended one.
+        score_threshold: the recommended one; a detector may have ``class_thresholds`` besides, see
+            ``retina_domains.thresholds``.
         provenance: name, hash and the like, for every output.
     """
 

@@ -93,6 +93,7 @@ class FieldOracle:
     tile_multiple: int = 8
     tile_size: int = 512
     score_threshold: float = 0.3
+    class_thresholds: tuple[float, ...] | None = None
     provenance: dict[str, str] = field(
         default_factory=lambda: {"model": "oracle", "model_sha256": "0" * 64, "research_only": "true"}
     )

@@ -146,6 +146,8 @@ def test_architecture_is_named():
         (edited(("tile_size",), 650), "tile_size 650 px: expected a multiple of 32"),
         (edited(("overlap",), 640), "overlap 640 px for tiles of 640"),
         (edited(("score_threshold",), 1.5), "score_threshold 1.5"),
+        (edited(("class_thresholds",), [0.4]), "1 score thresholds for 2 classes"),
+        (edited(("class_thresholds",), [0.4, 1.1]), "score threshold 1.1 of class buoy"),
         (edited(("max_object_px",), 0), "max_object_px 0"),
         (edited(("calibration", "slope"), 0), "calibration: calibration slope 0.0"),
         (edited(("training", 0, "licence"), None), r"training\[0\].licence: expected text"),
@@ -280,3 +282,17 @@ def test_bundle_folder(tmp_path, monkeypatch):
 def test_every_shipped_bundle_reads():
     for name in shipped_bundles():
         assert read_bundle(name).manifest.name == name
+
+
+def test_a_manifest_of_before_has_one_threshold_for_all_classes():
+    data = json.loads(format_manifest(MANIFEST))
+    del data["class_thresholds"]
+    before = parse_manifest(json.dumps(data).encode(), PATH)
+    assert before == MANIFEST
+    assert before.thresholds.values == (0.3, 0.3)
+
+
+def test_thresholds_a_class_there_and_back():
+    ours = replace(MANIFEST, class_thresholds=(0.4, 0.25))
+    read = parse_manifest(format_manifest(ours).encode(), PATH)
+    assert read.thresholds.text == "ship 0.4, buoy 0.25"

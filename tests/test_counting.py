@@ -18,6 +18,7 @@ from retina_domains.cells.confusion import DetectorConfusion, FieldConfusion
 from retina_domains.cells.density import WbcCount
 from retina_domains.counting import CountOptions, CountOutputs, CountResult, count_smears
 from retina_domains.errors import InputFileError, InvalidValueError, RadiometryError
+from retina_domains.inference import InferenceOptions
 from retina_domains.simulate.smear import make_field
 from retina_domains.simulate.smear_recipes import draw_thin
 from retina_domains.types import InputSpec
@@ -324,6 +325,19 @@ def test_what_the_model_misses_is_corrected_where_its_errors_are_known(tmp_path:
     said = [f.message for f in report.findings if f.kind == "detector's error"]
     assert len(said) == 1
     assert "threshold of 0.4, not at 0.3" in said[0]
+
+
+def test_errors_are_known_for_thresholds_class_by_class(tmp_path: Path) -> None:
+    oracle = smear(tmp_path / "smear", [first_field(), second_field()])
+    each = (0.3, 0.2, 0.3, 0.3, 0.3)
+    oracle.class_thresholds = each
+    own = replace(confusion(0.2), class_thresholds=each)
+    report = count(tmp_path / "smear", oracle, tmp_path / "out", CountOptions(confusion=own)).smears[0].report
+    assert report.headline[0].value == pytest.approx(2 * 100 * 3 / 87)
+    assert report.provenance["score_threshold"].startswith("RBC 0.3, ring 0.2, ")
+    one = CountOptions(confusion=own, inference=InferenceOptions(score_threshold=0.3, measure="off"))
+    report = count(tmp_path / "smear", oracle, tmp_path / "one", one).smears[0].report
+    assert any("not at 0.3: the interval does not hold them" in f.message for f in report.findings)
 
 
 def test_further_fields_for_a_wanted_width_are_told(tmp_path: Path) -> None:

@@ -219,6 +219,22 @@ def test_the_command(labels, tmp_path, capsys, monkeypatch):
     assert figures["score_threshold"] == 0.5
 
 
+def test_a_class_is_scored_at_its_own_threshold(labels, tmp_path, capsys, monkeypatch):
+    strict = Told()
+    strict.class_thresholds = (0.5, 0.92)  # the buoy is reported with 0.9
+    monkeypatch.setattr(command, "_detector", lambda args: strict)
+    out = tmp_path / "figures.json"
+    call = ["test", "--model", "told", "--data", str(labels), "--replicates", "20", "--out", str(out)]
+    assert main(call) == 0
+    assert "3 objects; 2 found, 0 false, 1 missed" in (told := capsys.readouterr()).out
+    assert "buoy 0.92, ship 0.5" in told.err
+    assert json.loads(out.read_text())["score_threshold"] == {"buoy": 0.92, "ship": 0.5}
+    assert main([*call, "--class-map", "ship=thing", "buoy=thing"]) == 0
+    assert json.loads(out.read_text())["score_threshold"] == 0.5
+    assert main([*call, "--score-thr", "0.93"]) == 0
+    assert "0 found" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("extra", [[], ["a.py"], ["a.py", "b.pth", "--model", "x"]])
 def test_the_command_needs_one_model(labels, capsys, extra):
     assert main(["test", *extra, "--data", str(labels)]) == 2

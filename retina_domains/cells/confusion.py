@@ -16,6 +16,7 @@ import numpy as np
 from retina_domains.errors import InvalidValueError
 from retina_domains.evaluation.matching import FALSE_POSITIVE, TRUE_POSITIVE, Matched
 from retina_domains.schema import from_json, to_json
+from retina_domains.thresholds import ScoreThresholds
 from retina_domains.types import BoolArray, FloatArray, IntArray
 
 CONFUSION_FILE = "confusion.json"
@@ -61,10 +62,11 @@ class DetectorConfusion:
     Args:
         format_version: of this schema.
         classes: names, in the order of the tables.
-        score_threshold: at which it was made; it holds for no other.
+        score_threshold: at which it was made, or the lowest of ``class_thresholds``; it holds for no other.
         match: rule by which reports were matched to objects, such as ``iou:0.5``.
         data: data set and part.
         fields: one or more.
+        class_thresholds: at which it was made, one a class; None: ``score_threshold`` for all.
     """
 
     format_version: int
@@ -73,6 +75,7 @@ class DetectorConfusion:
     match: str
     data: str
     fields: tuple[FieldConfusion, ...]
+    class_thresholds: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.format_version != FORMAT_VERSION:
@@ -81,8 +84,11 @@ class DetectorConfusion:
             )
         if len(set(self.classes)) != len(self.classes) or not self.classes:
             raise InvalidValueError(f"classes {', '.join(self.classes)}: expected one or more, each once")
-        if not 0 <= self.score_threshold <= 1:
-            raise InvalidValueError(f"score_threshold {self.score_threshold}: expected in [0, 1]")
+        if self.thresholds.lowest != self.score_threshold:
+            raise InvalidValueError(
+                f"score_threshold {self.score_threshold} and class_thresholds {self.thresholds.text}: "
+                "expected the lowest of them"
+            )
         if not self.fields:
             raise InvalidValueError("a confusion of no field: expected one or more labelled fields")
         for one in self.fields:
@@ -93,6 +99,13 @@ class DetectorConfusion:
                 )
             for name in one.judged or ():
                 self.index((name,))
+
+    @property
+    def thresholds(self) -> ScoreThresholds:
+        """At which it was made, class by class."""
+        each = self.class_thresholds
+        values = (self.score_threshold,) * len(self.classes) if each is None else each
+        return ScoreThresholds(self.classes, values)
 
     def index(self, names: Sequence[str]) -> list[int]:
         """Positions of classes.
@@ -201,7 +214,11 @@ class FieldInfo:
 
 
 def confusion_of(
-    matched: Matched, info: Sequence[FieldInfo], score_threshold: float, match: str, data: str
+    matched: Matched,
+    info: Sequence[FieldInfo],
+    score_threshold: float | tuple[float, ...],
+    match: str,
+    data: str,
 ) -> DetectorConfusion:
     """From reports matched to labelled objects whatever their class.
 
@@ -209,7 +226,7 @@ def confusion_of(
         matched: with ``MatchRule(by_class=False)``; reports of at least ``score_threshold``, one an object,
             as ``assign_hosts`` leaves them. Ignored objects and their reports do not count.
         info: one an image of ``matched``, in its order.
-        score_threshold: as used.
+        score_threshold: as used: one for all classes, or one a class.
         match: the rule, in words.
         data: data set and part.
 
@@ -246,7 +263,8 @@ def confusion_of(
     return DetectorConfusion(
         format_version=FORMAT_VERSION,
         classes=matched.classes,
-        score_threshold=score_threshold,
+        score_threshold=min(score_threshold) if isinstance(score_threshold, tuple) else score_threshold,
+        class_thresholds=score_threshold if isinstance(score_threshold, tuple) else None,
         match=match,
         data=data,
         fields=fields,

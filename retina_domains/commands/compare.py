@@ -19,6 +19,7 @@ from retina_domains.commands.comparing import add_comparison_arguments, load_com
 from retina_domains.errors import InvalidValueError
 from retina_domains.evaluation.align import Comparison
 from retina_domains.evaluation.reconcile import by_scene
+from retina_domains.evaluation.values import reaching
 from retina_domains.evaluation.versus import Change, Contrast, Versus, changes, versus, versus_as_dict
 from retina_domains.readers.crops import image_paths, read_crop
 from retina_domains.types import FloatArray
@@ -102,7 +103,7 @@ def _line(c: Contrast) -> str:
 
 
 def _pairs(
-    result: Versus, args: argparse.Namespace, min_score: float
+    result: Versus, args: argparse.Namespace, min_score: float | tuple[float, ...]
 ) -> dict[str, list[tuple[Change, Image.Image, Image.Image]]]:
     """Pictures of what changed, of those images that are there."""
     a, b = result.a, result.b
@@ -127,9 +128,9 @@ def _pairs(
     return shown
 
 
-def _overlays(c: Comparison, image: int, min_score: float) -> list[Overlay]:
+def _overlays(c: Comparison, image: int, min_score: float | tuple[float, ...]) -> list[Overlay]:
     pixels: tuple[tuple[FloatArray, ...], tuple[FloatArray, ...]] | None = c.pixels
     if pixels is None:
         return []
-    kept = c.predictions[image].scores >= min_score
+    kept = reaching(c.predictions[image], min_score)
     return [Overlay(pixels[0][image], TRUE_COLOR), Overlay(pixels[1][image][kept], FOUND_COLOR)]

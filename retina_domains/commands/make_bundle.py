@@ -14,8 +14,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--card",
         required=True,
         metavar="FACTS.json",
-        help="version, research_only, training, metrics; optionally score_threshold, calibration, command, "
-        "seed, notes",
+        help="version, research_only, training, metrics; optionally score_threshold, class_thresholds, "
+        "calibration, command, seed, notes",
     )
 
 

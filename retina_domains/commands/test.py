@@ -20,6 +20,7 @@ from retina_domains.evaluation.matching import MatchRule, parse_rule
 from retina_domains.evaluation.report import ReportSpec, as_dict, evaluate
 from retina_domains.readers.labels import LabelContext, read_objects
 from retina_domains.scoring import compare_detections, detect_images, labelled_images
+from retina_domains.thresholds import ScoreThresholds, thresholds_of
 from retina_domains.types import Detector
 from retina_domains.writers.atomic import write_text
 
@@ -37,7 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     parser.add_argument("--threads", type=int, help="CPU threads (default: all)")
     parser.add_argument(
-        "--score-thr", type=float, help="for precision, recall and F1 (default: the model's own)"
+        "--score-thr",
+        type=float,
+        help="for precision, recall and F1 (default: the model's own, class by class)",
     )
     parser.add_argument(
         "--match", default=BOX_RULE, metavar="RULE", help="or distance:8px (default: %(default)s)"
@@ -69,9 +72,13 @@ def run(args: argparse.Namespace) -> int:
     detector = _detector(args)
     found = detect_images(detector, images, truth.facts, None if args.quiet else _progress)
     comparison = compare_detections(found.table, truth, detector.classes, align_spec)
-    threshold = detector.score_threshold if args.score_thr is None else args.score_thr
+    thresholds = thresholds_of(detector, args.score_thr)
+    least = thresholds.named(comparison.classes, align_spec.class_map)
     bootstrap = BootstrapSpec(args.replicates, seed=args.seed)
-    evaluation = evaluate(comparison, ReportSpec(threshold, args.max_dets, AREAS[args.sizes], bootstrap))
+    evaluation = evaluate(comparison, ReportSpec(least, args.max_dets, AREAS[args.sizes], bootstrap))
+    told = ScoreThresholds(comparison.classes, least)
+    if told.single is None:
+        print(f"score thresholds: {told.text}; of classes taken together the lowest", file=sys.stderr)
     if found.saturated:
         print(f"candidates were cut in {found.saturated} images: raise max_per_img", file=sys.stderr)
     for note in comparison.notes:
@@ -81,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
         facts = {
             "provenance": detector.provenance,
             "data": str(args.data),
-            "score_threshold": threshold,
+            "score_threshold": told.facts,
             "saturated_images": found.saturated,
             **as_dict(evaluation),
         }

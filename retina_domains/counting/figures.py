@@ -21,6 +21,7 @@ from retina_domains.counting.table import infected_cells, of_class, red_cells
 from retina_domains.counting.values import CountOptions
 from retina_domains.errors import InvalidValueError
 from retina_domains.smear_report import FieldSummary, Figure, Finding, SmearKind
+from retina_domains.thresholds import ScoreThresholds
 from retina_domains.types import BoolArray
 
 _CHANCE = "the interval holds the chance of counting and the differences between fields"
@@ -97,16 +98,20 @@ def fitting_confusion(classes: Sequence[str], options: CountOptions) -> tuple[De
     confusion, threshold = options.confusion, options.inference.score_threshold
     if confusion is None:
         return None, ""
-    if threshold is not None and abs(threshold - confusion.score_threshold) > 1e-6:
-        return None, (
-            f"The model's own errors are known at its threshold of {confusion.score_threshold:g}, not at "
-            f"{threshold:g}: the interval does not hold them."
-        )
     if set(confusion.classes) != set(classes):
         return None, (
             f"The model's errors are known for {', '.join(confusion.classes)}, and it finds "
             f"{', '.join(classes)}: the interval does not hold them."
         )
+    if threshold is not None:
+        values = threshold if isinstance(threshold, tuple) else (threshold,) * len(classes)
+        used = ScoreThresholds(tuple(classes), values)
+        known = confusion.thresholds.named(classes, {})
+        if not np.allclose(used.values, known, rtol=0, atol=1e-6):
+            return None, (
+                f"The model's own errors are known at its threshold of {confusion.thresholds.text}, not at "
+                f"{used.text}: the interval does not hold them."
+            )
     return confusion, ""
 
 

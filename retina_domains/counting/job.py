@@ -34,6 +34,7 @@ from retina_domains.errors import (
 from retina_domains.progress import Progress
 from retina_domains.readers import bounded_block_cache
 from retina_domains.smear_report import Finding, SmearKind, SmearReport, report_id
+from retina_domains.thresholds import thresholds_of
 from retina_domains.types import Detector, DetectorFactory, Window
 
 # What one field of several, or one smear of several, may be guilty of without ending the count of the others.
@@ -168,11 +169,10 @@ class _SmearCount:
     ) -> None:
         self.started = time.monotonic()
         self.smear, self.detector, self.kind = smear, detector, kind
-        threshold = options.inference.score_threshold
-        if threshold is None:
-            threshold = detector.score_threshold
-        # Named once, so that the search, the provenance and the choice of a confusion speak of the same.
-        self.options = replace(options, inference=replace(options.inference, score_threshold=threshold))
+        # Settled once, so that the search, the provenance and the choice of a confusion speak of the same.
+        self.thresholds = thresholds_of(detector, options.inference.score_threshold)
+        settled = replace(options.inference, score_threshold=self.thresholds.values)
+        self.options = replace(options, inference=settled)
         self.progress = progress
         self.sampling = SmearSampling(detector, kind, options.mpp)
         self.failed: dict[str, str] = {}
@@ -253,7 +253,7 @@ class _SmearCount:
         options = self.options
         told = {
             **{name: value for name, value in self.detector.provenance.items() if name != "research_only"},
-            "score_threshold": f"{options.inference.score_threshold:g}",
+            "score_threshold": self.thresholds.text,
             "software": f"retina-domains {__version__}",
             "version": __version__,
             "smear": self.kind,

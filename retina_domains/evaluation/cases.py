@@ -9,6 +9,7 @@ import numpy as np
 
 from retina_domains.evaluation.matching import FALSE_POSITIVE, TRUE_POSITIVE
 from retina_domains.evaluation.report import Evaluation
+from retina_domains.evaluation.values import reaching
 from retina_domains.types import IntArray
 
 CaseKind = Literal["false", "duplicate", "missed", "doubtful"]
@@ -82,7 +83,7 @@ def _of_truth(e: Evaluation, index: int) -> ErrorCase:
 
 def _kept(e: Evaluation, image: int) -> IntArray:
     """Positions of an image's predictions that reach the threshold."""
-    return np.flatnonzero(e.comparison.predictions[image].scores >= e.min_score)
+    return np.flatnonzero(reaching(e.comparison.predictions[image], e.min_score))
 
 
 def _within(e: Evaluation, index: int) -> int:

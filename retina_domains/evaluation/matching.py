@@ -29,6 +29,7 @@ from retina_domains.evaluation.values import (
     ImagePredictions,
     ImageTruth,
     columns_of,
+    reaching,
     take_predictions,
     take_truth,
 )
@@ -138,7 +139,7 @@ def match_objects(
     predictions: Sequence[ImagePredictions],
     classes: Sequence[str],
     rule: MatchRule,
-    min_score: float = -np.inf,
+    min_score: float | Sequence[float] = -np.inf,
 ) -> Matched:
     """Pair the predictions of at least ``min_score`` with the true objects, image by image.
 
@@ -148,12 +149,12 @@ def match_objects(
         predictions: at most one an image, in the same frame and unit as the truth.
         classes: names, in the order of the labels.
         rule: when a prediction has found an object.
-        min_score: predictions below are left out.
+        min_score: predictions below are left out; one number for all, or one a label.
 
     Raises:
         LabelError: see ``columns_of``.
     """
-    kept = [take_predictions(p, p.scores >= min_score) for p in predictions]
+    kept = [take_predictions(p, reaching(p, min_score)) for p in predictions]
     columns = columns_of(truth, kept, len(classes))
     ignored = columns.truth_crowd | columns.truth_ignore
     n_pred, n_truth = len(columns.pred_scores), len(ignored)

@@ -43,7 +43,7 @@ from retina_domains.evaluation.matching import (
 from retina_domains.evaluation.seams import SeamLines, SeamRates, seam_rates
 from retina_domains.evaluation.slices import Slice, by_class, by_group, by_score, by_size
 from retina_domains.evaluation.tide import TideErrors, tide_errors
-from retina_domains.evaluation.values import COCO_AREAS, METRE_AREAS, AreaRange
+from retina_domains.evaluation.values import COCO_AREAS, METRE_AREAS, AreaRange, reaching
 from retina_domains.types import FloatArray, IntArray
 
 COCO_NAMES = ("AP", "AP50", "AP75")
@@ -55,7 +55,8 @@ class ReportSpec:
     """What to work out.
 
     Args:
-        min_score: predictions below are left out of precision, recall and F1, but not of the curves.
+        min_score: predictions below are left out of precision, recall and F1, but not of the curves; one
+            number for all, or one a label of the comparison.
         max_dets: detections that count an image and class in the AP family.
         areas: ranges of size in square pixels; the first is "all". Boxes in metres are sliced by
             ``METRE_AREAS`` instead.
@@ -63,7 +64,7 @@ class ReportSpec:
         tiling: side of the tiles and px that neighbours share, to tell what happens at their seams.
     """
 
-    min_score: float = -math.inf
+    min_score: float | tuple[float, ...] = -math.inf
     max_dets: int = 1500
     areas: Sequence[AreaRange] = COCO_AREAS
     bootstrap: BootstrapSpec = DEFAULT_SPEC
@@ -76,7 +77,7 @@ class Evaluation:
 
     Args:
         comparison: what was compared.
-        min_score: least score of ``at_threshold``.
+        min_score: least score of ``at_threshold``, of all or of each label.
         groups: ``(images,)`` index of the scene or patient of each image.
         group_names: of the groups.
         matched: all predictions.
@@ -99,7 +100,7 @@ class Evaluation:
     """
 
     comparison: Comparison
-    min_score: float
+    min_score: float | tuple[float, ...]
     groups: IntArray
     group_names: tuple[str, ...]
     matched: Matched
@@ -258,7 +259,7 @@ def _seams(matched: Matched, c: Comparison, spec: ReportSpec) -> SeamRates | Non
     if c.unit != "px":
         if c.pixels is None:
             raise LabelError("seams are in pixels, and the files have none: give the raster with --images")
-        kept = [np.flatnonzero(p.scores >= spec.min_score) for p in c.predictions]
+        kept = [np.flatnonzero(reaching(p, spec.min_score)) for p in c.predictions]
         found = [boxes[index] for boxes, index in zip(c.pixels[1], kept, strict=True)]
         start = np.r_[0, np.cumsum([len(index) for index in kept])]
         placed = np.concatenate([*found, np.zeros((0, 4))])[start[matched.pred_image] + matched.pred_index]

@@ -162,6 +162,13 @@ def take_predictions(predictions: ImagePredictions, index: IntArray | BoolArray)
     return ImagePredictions(p.image, p.boxes[index], p.scores[index], p.labels[index], p.area[index])
 
 
+def reaching(predictions: ImagePredictions, least: float | Sequence[float]) -> BoolArray:
+    """``(N,)`` which predictions score at least ``least``: one number for all, or one a label."""
+    own = least if isinstance(least, float | int) else np.asarray(least)[predictions.labels]
+    kept: BoolArray = predictions.scores >= own
+    return kept
+
+
 @dataclass(frozen=True, slots=True)
 class AreaRange:
     """Objects of ``low <= area <= high``; both ends belong to it, as in COCO's own evaluation."""

@@ -17,7 +17,7 @@ from retina_domains.evaluation.counts import field_counts
 from retina_domains.evaluation.curves import rates
 from retina_domains.evaluation.matching import FALSE_POSITIVE, TRUE_POSITIVE, Matched, match_objects
 from retina_domains.evaluation.report import COCO_NAMES, ReportSpec, distance_ap, plain, size_ranges
-from retina_domains.evaluation.values import ImagePredictions, ImageTruth
+from retina_domains.evaluation.values import ImagePredictions, ImageTruth, reaching
 from retina_domains.types import BoolArray, FloatArray, IntArray
 
 ALPHA = 0.05
@@ -162,7 +162,9 @@ class Change:
     score: float
 
 
-def changes(result: Versus, min_score: float = -math.inf, most: int = 12) -> dict[str, tuple[Change, ...]]:
+def changes(
+    result: Versus, min_score: float | tuple[float, ...] = -math.inf, most: int = 12
+) -> dict[str, tuple[Change, ...]]:
     """Up to ``most`` of each kind: the largest objects, the surest false predictions."""
     a, b = result.matched
     out: dict[str, tuple[Change, ...]] = {}
@@ -182,9 +184,9 @@ def changes(result: Versus, min_score: float = -math.inf, most: int = 12) -> dic
     return out
 
 
-def _false(kind: str, m: Matched, index: int, c: Comparison, min_score: float) -> Change:
+def _false(kind: str, m: Matched, index: int, c: Comparison, min_score: float | tuple[float, ...]) -> Change:
     image = int(m.pred_image[index])
-    kept = np.flatnonzero(c.predictions[image].scores >= min_score)
+    kept = np.flatnonzero(reaching(c.predictions[image], min_score))
     return Change(kind, image, -1, int(kept[m.pred_index[index]]), float(m.pred_scores[index]))
 
 

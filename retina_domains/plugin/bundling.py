@@ -67,6 +67,7 @@ class Facts:
     metrics: tuple[Metric, ...]
     version: str | None = None
     score_threshold: float | None = None
+    class_thresholds: tuple[float, ...] | None = None
     calibration: Calibration | None = None
     command: str | None = None
     seed: int | None = None
@@ -163,6 +164,7 @@ def _manifest(cfg: Config, model: SmallObjectRetinaNet, facts: Facts) -> Manifes
             tile_size=use.tile_size,
             overlap=_overlap(use, use.tile_size, use.max_object_px, spec.strides[-1]),
             score_threshold=threshold,
+            class_thresholds=facts.class_thresholds,
             max_object_px=use.max_object_px,
             halo_px=use.halo_px,
             tile_multiple=spec.strides[-1],

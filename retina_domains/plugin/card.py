@@ -41,7 +41,7 @@ def _use_rows(manifest: Manifest) -> list[tuple[str, ...]]:
         ("input", f"{spec.channels} band(s), {spec.radiometry}, {_span(spec.low)} to {_span(spec.high)}"),
         ("object size (sqrt w h)", f"{low:g} to {high:g} px, at most {manifest.max_object_px} px long"),
         ("tiles", f"{manifest.tile_size} px, overlap {manifest.overlap} px"),
-        ("score threshold", f"{manifest.score_threshold:g}"),
+        ("score threshold", manifest.thresholds.text),
         ("network", f"{net.backbone_name}, {net.num_stages} stages, level strides {_span(net.strides)}"),
     ]
     if spec.gsd_range:

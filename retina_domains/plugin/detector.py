@@ -37,6 +37,7 @@ SIGNS_OF_FULL = ("can't allocate memory", "not enough memory", "out of memory", 
 class DetectorTraits:
     """What a model is for, beside its weights; fields as in ``types.Detector`` and ``bundle.Manifest``.
 
+    ``class_thresholds``: see ``retina_domains.thresholds``.
     ``reverse_bands``: the network was trained on BGR, as OpenCV reads; chips are RGB.
     """
 
@@ -52,6 +53,7 @@ class DetectorTraits:
     provenance: Mapping[str, str]
     calibration: Calibration | None = None
     reverse_bands: bool = False
+    class_thresholds: tuple[float, ...] | None = None
 
 
 class MMDetDetector:
@@ -85,6 +87,7 @@ class MMDetDetector:
         self.tile_multiple = traits.tile_multiple
         self.tile_size = traits.tile_size
         self.score_threshold = traits.score_threshold
+        self.class_thresholds = traits.class_thresholds
         self.provenance = dict(traits.provenance)
         self._reverse = traits.reverse_bands
         self._calibration = traits.calibration
@@ -297,6 +300,7 @@ def traits_of(bundle: Bundle) -> DetectorTraits:
         tile_multiple=manifest.tile_multiple,
         tile_size=manifest.tile_size,
         score_threshold=manifest.score_threshold,
+        class_thresholds=manifest.class_thresholds,
         calibration=manifest.calibration,
         provenance={
             "model": manifest.name,

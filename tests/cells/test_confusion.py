@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -105,6 +106,16 @@ def test_from_matches_across_classes():
         confusion_of(by_class, [FieldInfo("s1"), FieldInfo("s2")], 0.5, "iou:0.5", "val")
     with pytest.raises(InvalidValueError, match="1 infos for 2 images"):
         confusion_of(matched, [FieldInfo("s1")], 0.5, "iou:0.5", "val")
+
+
+def test_thresholds_a_class():
+    apart = replace(confusion(A), score_threshold=0.3, class_thresholds=(0.5, 0.3, 0.4))
+    assert parse_confusion(format_confusion(apart)) == apart
+    assert apart.thresholds.text == "RBC 0.5, ring 0.3, trophozoite 0.4"
+    with pytest.raises(InvalidValueError, match="expected the lowest of them"):
+        replace(apart, score_threshold=0.4)
+    with pytest.raises(InvalidValueError, match="2 score thresholds for 3 classes"):
+        replace(apart, class_thresholds=(0.5, 0.3))
 
 
 def test_what_makes_no_sense_is_refused():

@@ -115,6 +115,16 @@ def test_classes_apart_unless_told() -> None:
     assert match_objects(truth, found, "xy", together).status.tolist() == [1]
 
 
+def test_a_least_score_for_each_class() -> None:
+    truth = [ImageTruth.of("a", [[0, 0, 10, 10], [20, 0, 30, 10]], [0, 1])]
+    found = [
+        ImagePredictions.of("a", [[0, 0, 10, 10], [20, 0, 30, 10], [60, 0, 70, 9]], [0.4] * 3, [0, 1, 1])
+    ]
+    rule = MatchRule("iou", 0.5)
+    assert match_objects(truth, found, "xy", rule, (0.5, 0.3)).status.tolist() == [1, 0]
+    assert match_objects(truth, found, "xy", rule, (0.4, 0.41)).pred_labels.tolist() == [0]
+
+
 def test_rates_with_intervals_by_group() -> None:
     truth = [ImageTruth.of(k, [[0, 0, 10, 10], [50, 0, 60, 10]], [0, 0]) for k in range(4)]
     found = [ImagePredictions.of(k, [[0, 0, 10, 10], [90, 0, 95, 9]], [0.9, 0.2], [0, 0]) for k in range(4)]
