@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retina_domains.errors import ConfigError
-from retina_domains.plugin.transforms import SarRadiometry, ZoomMosaic
+from retina_domains.plugin.transforms import Dihedral, SarRadiometry, ZoomMosaic
 from retina_domains.plugin.transforms.geometry import dihedral
 
 
@@ -45,6 +45,60 @@ def record(boxes: list[tuple[int, int, int, int]], side: int = 400) -> dict[str,
         "gt_labels": np.arange(len(boxes)),
         "gt_ignore": np.zeros(len(boxes), bool),
     }
+
+
+def masked(seed: int) -> dict[str, Any]:
+    """An image with land where it is bright, and valid but for some columns."""
+    results = record([(150, 120, 230, 190)])
+    results["img"][:, : 40 + seed % 50] = 200
+    results["land"] = results["img"][:, :, 0] == 200
+    results["valid"] = np.ones((400, 400), bool)
+    results["valid"][:, 300:] = False
+    results["img"][:, 300:] = 120
+    return results
+
+
+@given(seed=st.integers(0, 10_000))
+def test_masks_turn_with_their_pixels(seed: int) -> None:
+    np.random.seed(seed)
+    out = Dihedral().transform(masked(seed))
+    np.testing.assert_array_equal(out["land"], out["img"][:, :, 0] == 200)
+    np.testing.assert_array_equal(out["valid"], out["img"][:, :, 0] != 120)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10_000), n=st.integers(1, 3))
+def test_masks_go_with_their_pixels_into_a_mosaic(seed: int, n: int) -> None:
+    np.random.seed(seed)
+    results = masked(seed)
+    results["mix_results"] = [masked(seed + k) for k in range(1, n * n)]
+    out = ZoomMosaic(size=320, cells=(n,), weights=(1,), scales=(0.6, 1.6)).transform(results)
+    grey = out["img"][:, :, 0]
+    # Within a pixel of a border the resized image holds mixtures.
+    assert (out["land"] != (grey > 170)).mean() < 0.02
+    assert (out["valid"] & (grey > 115) & (grey < 125)).mean() < 0.02
+    assert out["valid"].any()
+
+
+def test_an_image_without_a_mask_is_valid_open_sea_and_what_no_image_fills_is_neither() -> None:
+    """Two of four cells have masks; images of half a cell leave the rest of it empty."""
+    sources = [masked(0), record([]), masked(1), record([])]
+    for source in sources:
+        for name in {"img", "land", "valid"} & set(source):
+            source[name] = source[name][:, :100]
+    sources[0]["mix_results"] = sources[1:]
+    out = ZoomMosaic(size=400, cells=(2,), weights=(1,), scales=(2.0, 2.0)).transform(sources[0])
+    assert out["valid"][:, 200:300].all()
+    assert out["valid"][:, :100].all()
+    assert not out["valid"][:, 100:200].any()
+    assert not out["land"][:, 200:].any()
+    assert out["land"][:, :40].all()
+
+
+def test_no_mask_comes_from_none() -> None:
+    out = ZoomMosaic(size=100, cells=(1,), weights=(1,)).transform({**record([]), "land": None})
+    assert out["land"] is None
+    assert "valid" not in out
 
 
 @settings(max_examples=40, deadline=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -14,6 +15,9 @@ from numpy.typing import NDArray
 from retina_domains.errors import ConfigError
 
 Array = NDArray[Any]
+
+# Masks (H, W) that follow the pixels, and what holds where an image has no such mask.
+MASKS = {"valid": True, "land": False}
 
 
 def dihedral(image: Array, boxes: Array, turn: int, flip: bool) -> tuple[Array, Array]:
@@ -40,16 +44,68 @@ def dihedral(image: Array, boxes: Array, turn: int, flip: bool) -> tuple[Array, 
     return np.ascontiguousarray(image), boxes
 
 
+def turned(mask: Array, turn: int, flip: bool) -> Array:
+    """An ``(H, W)`` mask as :func:`dihedral` turns its image."""
+    return np.ascontiguousarray(np.rot90(mask[:, ::-1] if flip else mask, turn))
+
+
 @TRANSFORMS.register_module()
 class Dihedral(BaseTransform):  # type: ignore[misc]
     """One of the eight flips and quarter turns, each as likely."""
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Turn ``img`` and ``gt_bboxes``."""
+        """Turn ``img``, ``gt_bboxes`` and the masks ``valid`` and ``land`` where there are any."""
         turn, flip = int(np.random.randint(4)), bool(np.random.randint(2))
         results["img"], results["gt_bboxes"] = dihedral(results["img"], results["gt_bboxes"], turn, flip)
+        for name in MASKS:
+            if results.get(name) is not None:
+                results[name] = turned(results[name], turn, flip)
         results["img_shape"] = results["img"].shape[:2]
         return results
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """A part of an image, scaled into the upper left of a cell of ``height`` x ``width`` px."""
+
+    rows: slice
+    columns: slice
+    scale: float
+    height: int
+    width: int
+
+    @property
+    def corner(self) -> list[int]:
+        """x and y of the part in the image."""
+        return [self.columns.start, self.rows.start]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Width and height of the scaled part, before the cell cuts it."""
+        sides = (self.columns.stop - self.columns.start, self.rows.stop - self.rows.start)
+        return max(1, round(sides[0] * self.scale)), max(1, round(sides[1] * self.scale))
+
+    @property
+    def shown(self) -> list[int]:
+        """Width and height of it in the cell."""
+        return [min(self.shape[0], self.width), min(self.shape[1], self.height)]
+
+    def pixels(self, image: Array, cell: Array) -> None:
+        """Fill ``cell``; box-averaged where it shrinks."""
+        how = cv2.INTER_AREA if self.scale < 1 else cv2.INTER_LINEAR
+        part = cv2.resize(image[self.rows, self.columns], self.shape, interpolation=how)
+        width, height = self.shown
+        cell[:height, :width] = part.reshape(*self.shape[::-1], -1)[:height, :width]
+
+    def mask(self, mask: Array | None, absent: bool, cell: Array) -> None:
+        """Fill ``cell`` with a mask, nearest neighbour, or with what holds where there is none."""
+        width, height = self.shown
+        if mask is None:
+            cell[:height, :width] = absent
+            return
+        part = mask[self.rows, self.columns].astype(np.uint8)
+        part = cv2.resize(part, self.shape, interpolation=cv2.INTER_NEAREST)
+        cell[:height, :width] = part[:height, :width] > 0
 
 
 @TRANSFORMS.register_module()
@@ -103,11 +159,19 @@ class ZoomMosaic(BaseTransform):  # type: ignore[misc]
         n = round(len(sources) ** 0.5)
         edges = np.linspace(0, self.size, n + 1).round().astype(int)
         chip = np.zeros((self.size, self.size, results["img"].shape[2]), np.float32)
+        masks = {
+            name: np.zeros(chip.shape[:2], np.bool_)
+            for name in MASKS
+            if any(source.get(name) is not None for source in sources)
+        }
         boxes, labels, ignore = [], [], []
         for k, source in enumerate(sources):
             (top, bottom), (left, right) = edges[k // n :][:2], edges[k % n :][:2]
-            crop, b, keep, ignored = self._crop(source, int(bottom - top), int(right - left), n)
-            chip[top:bottom, left:right] = crop
+            cut = self._cut(source, int(bottom - top), int(right - left), n)
+            cut.pixels(source["img"], chip[top:bottom, left:right])
+            for name, mask in masks.items():
+                cut.mask(source.get(name), MASKS[name], mask[top:bottom, left:right])
+            b, keep, ignored = self._objects(source, cut)
             boxes.append(b + np.array([left, top, left, top], np.float32))
             labels.append(source["gt_labels"][keep])
             ignore.append(ignored)
@@ -117,13 +181,12 @@ class ZoomMosaic(BaseTransform):  # type: ignore[misc]
             gt_bboxes=np.concatenate(boxes).astype(np.float32),
             gt_labels=np.concatenate(labels),
             gt_ignore=np.concatenate(ignore),
+            **masks,
         )
         return results
 
-    def _crop(
-        self, source: dict[str, Any], height: int, width: int, n: int
-    ) -> tuple[Array, Array, Array, Array]:
-        """A ``(height, width, C)`` crop at a random scale, its boxes, which were kept, which are ignored."""
+    def _cut(self, source: dict[str, Any], height: int, width: int, n: int) -> _Cut:
+        """What of an image fills a cell of ``height`` x ``width`` px, at a random scale."""
         image, boxes = source["img"], source["gt_bboxes"]
         scale = float(np.exp(np.random.uniform(*np.log(self.scales)))) / n
         need_h, need_w = height / scale, width / scale
@@ -131,22 +194,19 @@ class ZoomMosaic(BaseTransform):  # type: ignore[misc]
         x0, y0 = self._corner(
             image.shape, self._wanted(boxes[learnt], source["gt_labels"][learnt]), need_h, need_w
         )
-        interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         stop_y, stop_x = min(image.shape[0], int(y0 + need_h + 1)), min(image.shape[1], int(x0 + need_w + 1))
-        part = image[y0:stop_y, x0:stop_x]
-        shape = (max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale)))
-        part = cv2.resize(part, shape, interpolation=interpolation).reshape(shape[1], shape[0], -1)
-        out = np.zeros((height, width, image.shape[2]), np.float32)
-        part = part[:height, :width]
-        out[: part.shape[0], : part.shape[1]] = part
-        moved = (boxes - np.array([x0, y0, x0, y0], np.float32)) * scale
-        limit = np.array([part.shape[1], part.shape[0]] * 2, np.float32)
+        return _Cut(slice(y0, stop_y), slice(x0, stop_x), scale, height, width)
+
+    def _objects(self, source: dict[str, Any], cut: _Cut) -> tuple[Array, Array, Array]:
+        """Boxes in the cell, which of the image's were kept, which of these are ignored."""
+        moved = (source["gt_bboxes"] - np.array(cut.corner * 2, np.float32)) * cut.scale
+        limit = np.array(cut.shown * 2, np.float32)
         clipped = np.clip(moved, 0, limit)
         area = np.maximum((moved[:, 2:] - moved[:, :2]).prod(1), 1e-6)
         left = (clipped[:, 2:] - clipped[:, :2]).prod(1)
         keep = left > 0
         ignored = source["gt_ignore"] | (left < self.min_visible * area) | (np.sqrt(left) < self.min_size)
-        return out, clipped[keep], keep, ignored[keep]
+        return clipped[keep], keep, ignored[keep]
 
     def _wanted(self, boxes: Array, labels: Array) -> Array:
         """The boxes that a crop may be placed on: all, or those of one class of the image."""
