@@ -166,18 +166,56 @@ def paired_bootstrap(
 
     Pairing takes away the spread that both share because some scenes are hard for any detector.
     """
-    value_a, draws_a = _evaluate(run_a, n_groups, spec)
-    value_b, draws_b = _evaluate(run_b, n_groups, spec)
-    if value_a.shape != value_b.shape:
-        raise InvalidValueError(
-            f"run A gives {len(value_a)} figures and run B {len(value_b)}: expected as many"
-        )
+    return paired_bootstrap_of_runs([run_a], [run_b], n_groups, spec)
+
+
+def paired_bootstrap_of_runs(
+    runs_a: Sequence[Statistic],
+    runs_b: Sequence[Statistic],
+    n_groups: int,
+    spec: BootstrapSpec = DEFAULT_SPEC,
+) -> tuple[PairedDifference, ...]:
+    """Mean of the runs of B less mean of the runs of A for each of M figures, all on the same drawn groups.
+
+    Runs of a side differ in their random seed. Every resample draws groups, and for each side as many of its
+    runs as it has, with replacement: the interval then holds what another seed would change as well, as far
+    as so few runs tell it (of two runs, half of the variance between them).
+
+    Args:
+        runs_a: figures of each run of A.
+        runs_b: likewise of B.
+        n_groups: length of the weights.
+        spec: how to draw.
+
+    Raises:
+        InvalidValueError: a side has no run, or runs give different numbers of figures.
+    """
+    if not runs_a or not runs_b:
+        raise InvalidValueError("a side without runs: expected one or more of each")
+    sides = [[_evaluate(run, n_groups, spec) for run in runs] for runs in (runs_a, runs_b)]
+    counts = {len(values) for side in sides for values, _ in side}
+    if len(counts) > 1:
+        raise InvalidValueError(f"runs give {sorted(counts)} figures: expected as many of each")
+    # Not the generator of the groups: with one run a side the drawn groups stay what they are without runs.
+    rng = np.random.default_rng([spec.seed, 1])
+    means, draws = zip(*(_mean_of_runs(side, rng) for side in sides), strict=True)
     differences = []
-    for m in range(len(value_a)):
-        draws = draws_b[:, m] - draws_a[:, m]
-        interval = _percentiles(float(value_b[m] - value_a[m]), draws, n_groups, spec.level)
-        differences.append(PairedDifference(interval, _two_sided(draws)))
+    for m, value in enumerate(means[1] - means[0]):
+        gaps = draws[1][:, m] - draws[0][:, m]
+        interval = _percentiles(float(value), gaps, n_groups, spec.level)
+        differences.append(PairedDifference(interval, _two_sided(gaps)))
     return tuple(differences)
+
+
+def _mean_of_runs(
+    side: Sequence[tuple[FloatArray, FloatArray]], rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray]:
+    """``(M,)`` mean figures of K runs, and ``(R, M)`` means of K runs drawn anew in each resample."""
+    values = np.mean([value for value, _ in side], axis=0)
+    draws = np.stack([drawn for _, drawn in side])
+    replicates = draws.shape[1]
+    chosen = rng.integers(len(side), size=(len(side), replicates))
+    return values, draws[chosen, np.arange(replicates)].mean(axis=0)
 
 
 def _two_sided(draws: FloatArray) -> float:
