@@ -27,6 +27,7 @@ from safetensors import SafetensorError, safe_open
 from retina_domains.architecture import SmallObjectRetinaNetSpec as SmallObjectRetinaNetSpec
 from retina_domains.errors import BundleError, InvalidValueError
 from retina_domains.schema import Variants, from_json, to_json
+from retina_domains.score_calibration import Calibration as Calibration
 from retina_domains.thresholds import ScoreThresholds
 from retina_domains.types import InputSpec
 
@@ -40,22 +41,6 @@ WEIGHT_TYPES = ("F16", "F32", "I64")
 Architecture = SmallObjectRetinaNetSpec
 ARCHITECTURES: Mapping[str, type[Architecture]] = {"SmallObjectRetinaNet": SmallObjectRetinaNetSpec}
 _VARIANTS: Variants = {Architecture: ARCHITECTURES}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Calibration:
-    """From a raw to a calibrated score: sigmoid(slope logit(raw) + intercept) (Platt, 1999).
-
-    Temperature scaling is slope 1 / T and intercept 0.
-    """
-
-    slope: float
-    intercept: float = 0.0
-    data: str | None = None
-
-    def __post_init__(self) -> None:
-        if not self.slope > 0:
-            raise InvalidValueError(f"calibration slope {self.slope}: expected above 0, or the order flips")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +165,11 @@ class Manifest:
         if not 0 <= self.score_threshold <= 1:
             raise InvalidValueError(f"score_threshold {self.score_threshold}: expected in [0, 1]")
         _ = self.thresholds  # which refuses what is not one a class in [0, 1]
+        fitted = None if self.calibration is None else self.calibration.by_class
+        if fitted is not None and len(fitted) != len(self.classes):
+            raise InvalidValueError(
+                f"calibration of {len(fitted)} classes for {', '.join(self.classes)}: expected one a class"
+            )
         if self.max_object_px < 1 or self.halo_px < 0:
             raise InvalidValueError(
                 f"max_object_px {self.max_object_px}, halo_px {self.halo_px}: expected 1 and 0 or more"

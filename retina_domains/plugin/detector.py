@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,7 +12,6 @@ from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 from mmengine.config import ConfigDict
 from mmengine.registry import DefaultScope
-from scipy.special import expit, logit
 from torch import Tensor
 
 from retina_domains import __version__
@@ -21,7 +20,7 @@ from retina_domains.errors import BundleError, DeviceMemoryError, InvalidValueEr
 from retina_domains.plugin.hooks.precision import bfloat16_pays
 from retina_domains.plugin.models.architecture import build_architecture
 from retina_domains.plugin.models.head import SmallObjectHead
-from retina_domains.types import Chip, Detections, FloatArray, InputSpec
+from retina_domains.types import Chip, Detections, InputSpec
 
 SCORE_FLOOR = 0.02
 # Where a chip holds more candidates than the caps that the model was trained with, up to this many are
@@ -149,12 +148,14 @@ class MMDetDetector:
 
     def _detections(self, sample: DetDataSample) -> Detections:
         found = sample.pred_instances
-        scores = found.scores.double().cpu().numpy()
+        scores, labels = found.scores.double().cpu().numpy(), found.labels.cpu().numpy()
+        if self._calibration is not None:
+            scores = self._calibration.apply(scores, labels)
         meta = found.metainfo
         return Detections.of(
             found.bboxes.double().cpu().numpy(),
-            calibrate(scores, self._calibration),
-            found.labels.cpu().numpy(),
+            scores,
+            labels,
             saturated=bool(meta.get("saturated", False)),
             recovered=bool(meta.get("recovered", False)),
         )
@@ -185,21 +186,6 @@ class MMDetDetector:
         raise DeviceMemoryError(
             f"{self.device} has no memory left for a batch of {count}: use a smaller batch or tile"
         ) from error
-
-
-def calibrate(scores: FloatArray, calibration: Calibration | None) -> FloatArray:
-    """Raw to calibrated scores, both ``(N,)`` in [0, 1]."""
-    if calibration is None:
-        return scores
-    calibrated: FloatArray = expit(calibration.slope * logit(scores) + calibration.intercept)
-    return calibrated
-
-
-def raw_score(score: float, calibration: Calibration | None) -> float:
-    """The raw score that is calibrated to ``score``."""
-    if calibration is None:
-        return score
-    return float(expit((logit(score) - calibration.intercept) / calibration.slope))
 
 
 def find_device(name: str) -> torch.device:
@@ -281,10 +267,17 @@ def load_bundle(
         InvalidValueError: the device is not there.
     """
     bundle = read_bundle(name_or_path)
-    calibration = bundle.manifest.calibration
-    floor = SCORE_FLOOR if score_floor is None else raw_score(score_floor, calibration)
+    calibration, floor = bundle.manifest.calibration, SCORE_FLOOR
+    if score_floor is not None:
+        floor = score_floor if calibration is None else calibration.least_raw(score_floor)
     model = model_of(bundle, floor)
     return MMDetDetector(model, traits_of(bundle), device, threads)
+
+
+def uncalibrated(name_or_path: str, device: str = "auto", threads: int | None = None) -> MMDetDetector:
+    """As ``load_bundle``, with the scores as the network gives them: to fit a calibration on."""
+    bundle = read_bundle(name_or_path)
+    return MMDetDetector(model_of(bundle), replace(traits_of(bundle), calibration=None), device, threads)
 
 
 def traits_of(bundle: Bundle) -> DetectorTraits:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import pickle
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -12,17 +12,16 @@ import torch
 from mmdet.models.data_preprocessors import DetDataPreprocessor
 from mmdet.structures import DetDataSample
 
-from retina_domains.bundle import Calibration, read_bundle
+from retina_domains.bundle import Calibration, format_manifest, read_bundle
 from retina_domains.errors import BundleError, DeviceMemoryError, InvalidValueError
 from retina_domains.plugin.detector import (
     BundleFactory,
     MMDetDetector,
-    calibrate,
     find_device,
     load_bundle,
     model_of,
-    raw_score,
     traits_of,
+    uncalibrated,
     weight_slots,
 )
 from retina_domains.types import Chip, Detector, Tile, Window
@@ -186,19 +185,6 @@ def test_bands_are_reversed_for_a_network_of_blue_first(tiny_bundle):
     assert detector._inputs([colour])[0].numpy() == pytest.approx(expected)
 
 
-def test_calibration_by_hand():
-    scores = np.array([0.0, 0.2, 0.5, 0.8, 1.0])
-    found = calibrate(scores, Calibration(slope=2.0, intercept=0.0))
-    # Odds 1/4 squared are 1/16.
-    assert found == pytest.approx([0, 1 / 17, 0.5, 16 / 17, 1])
-    shifted = calibrate(np.array([0.5]), Calibration(slope=1.0, intercept=math.log(3)))
-    assert shifted == pytest.approx([0.75])
-    assert calibrate(scores, None) is scores
-    assert raw_score(16 / 17, Calibration(slope=2.0)) == pytest.approx(0.8)
-    assert raw_score(0.75, Calibration(slope=1.0, intercept=math.log(3))) == pytest.approx(0.5)
-    assert raw_score(0.75, None) == 0.75
-
-
 def test_calibrated_scores_come_out(tiny_bundle, detector):
     bundle = read_bundle(tiny_bundle)
     traits = replace(traits_of(bundle), calibration=Calibration(slope=0.5))
@@ -207,6 +193,17 @@ def test_calibrated_scores_come_out(tiny_bundle, detector):
     raw = detector.predict([chip()])[0].scores
     odds = np.sqrt(raw / (1 - raw))
     assert calibrated.predict([chip()])[0].scores == pytest.approx(odds / (1 + odds), abs=1e-6)
+
+
+def test_scores_of_the_network_itself(tiny_bundle, tmp_path):
+    folder = tmp_path / "bundle"
+    shutil.copytree(tiny_bundle, folder)
+    manifest = replace(read_bundle(folder).manifest, calibration=Calibration(slope=0.5))
+    (folder / "bundle.json").write_text(format_manifest(manifest))
+    given, raw = load_bundle(str(folder), "cpu", 1), uncalibrated(str(folder), "cpu", 1)
+    odds = np.sqrt(1 / (1 / raw.predict([chip()])[0].scores - 1))
+    assert given.predict([chip()])[0].scores == pytest.approx(odds / (1 + odds), abs=1e-6)
+    assert raw.provenance == given.provenance
 
 
 def test_threads_are_set_where_the_work_is_done(tiny_bundle):
