@@ -21,4 +21,14 @@ from_set = dict(
 custom_hooks = [
     dict(type="EMAHook", ema_type="ExpMomentumEMA", momentum=0.002, update_buffers=True, priority=49),
     dict(type="RecordScenes"),
+    # Four validations without a gain end the training; the best state is kept anyway.
+    dict(
+        type="EarlyStoppingHook",
+        monitor="small_object/AP50",
+        rule="greater",
+        min_delta=0.002,
+        patience=4,
+        # A set may have no object to validate on.
+        check_finite=False,
+    ),
 ]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 import rasterio
 from mmdet.registry import DATASETS
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
+from mmengine.registry import HOOKS, init_default_scope
 from rasterio.transform import Affine
 
 from retina_domains.cli import main
@@ -19,7 +21,8 @@ from retina_domains.errors import ConfigError
 from retina_domains.plugin.bundling import make_bundle, read_facts
 from retina_domains.plugin.detector import build_model
 from retina_domains.plugin.set_config import Fitted, load_fitted
-from retina_domains.plugin.training import shortened
+from retina_domains.plugin.training import load_config, shortened
+from retina_domains.resources import config_root
 
 ANY = "generic/small-object-retinanet_r18-slim_any.py"
 # So small that building it takes no time.
@@ -131,6 +134,26 @@ def test_data_goes_with_configs_that_wait_for_it(tmp_path: Path, capsys: pytest.
     assert "has its own data: leave --data out" in capsys.readouterr().err
     assert main(["train", ANY, "--data", str(tmp_path / "none")]) == 2
     assert "no train.json or all.json there" in capsys.readouterr().err
+
+
+def test_training_stops_where_validation_no_longer_gains() -> None:
+    """Gains of less than 0.002 do not count; nothing to validate on is no reason to stop."""
+    config = load_config(config_root() / "generic" / "small-object-retinanet_r18-slim_any.py")
+    settings = [hook for hook in config.custom_hooks if hook.type == "EarlyStoppingHook"]
+
+    def stops_after(values: list[float]) -> int | None:
+        (hook,) = [HOOKS.build(one) for one in settings]
+        runner = Mock()
+        runner.train_loop.stop_training = False
+        for k, value in enumerate(values):
+            hook.after_val_epoch(runner, {"small_object/AP50": value})
+            if runner.train_loop.stop_training:
+                return k
+        return None
+
+    assert stops_after([0.1, 0.2, 0.201, 0.19, 0.2015, 0.1]) == 5
+    assert stops_after([0.1, 0.2, 0.2, 0.2, 0.2, 0.21, 0.21, 0.21]) is None
+    assert stops_after([math.nan] * 3) is None
 
 
 def test_a_shortened_schedule_keeps_its_shape() -> None:
