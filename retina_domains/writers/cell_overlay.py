@@ -18,6 +18,7 @@ from retina_domains.types import BoolArray, FloatArray
 from retina_domains.writers.atomic import write_bytes
 from retina_domains.writers.palette import Rgb, class_color
 from retina_domains.writers.preview import png_bytes, scale_bar, to_picture
+from retina_domains.writers.text import drawable
 
 NOT_FOR_DIAGNOSIS = "Research use only. Not for diagnosis."
 THICK_PARASITES = ("pf", "pm", "po", "pv")
@@ -207,13 +208,13 @@ def _with_legend(picture: Image.Image, cells: CellTable, field: int) -> Image.Im
     canvas.paste(picture, ((width - picture.width) // 2, 0))
     pen = ImageDraw.Draw(canvas)
     y = picture.height + margin
-    pen.text((margin, y), f"{NOT_FOR_DIAGNOSIS}  {image.slide}, {image.name}", _INK, font)
+    pen.text((margin, y), drawable(f"{NOT_FOR_DIAGNOSIS}  {image.slide}, {image.name}"), _INK, font)
     drawn = picture.width / image.width
     metres = None if image.mpp is None else image.mpp * 1e-6 / drawn
     bar, text = scale_bar(metres, 1 / drawn, picture.width / 6)
+    text = drawable(text)
     left = width - margin - max(bar, math.ceil(font.getlength(text)))
-    # The font has no µ.
-    pen.text((left, y + row), text.replace("µ", "u"), _INK, font)
+    pen.text((left, y + row), text, _INK, font)
     pen.line((left, y + 2 * row + 6, left + bar, y + 2 * row + 6), _INK, 4)
     for entry in lines:
         y += row
@@ -235,7 +236,7 @@ def _entries(here: CellTable) -> list[tuple[ClassStyle, str]]:
     for label, style in enumerate(class_styles(here.classes)):
         count = int((here.counted & (here.labels == label)).sum())
         if count:
-            entries.append((style, f"{here.classes[label]}  {count:,}"))
+            entries.append((style, drawable(f"{here.classes[label]}  {count:,}")))
     rejected = here.review.count("rejected")
     uncounted = int((~here.counted).sum()) - rejected
     if uncounted:

@@ -16,7 +16,7 @@ from retina_domains.errors import InvalidValueError
 from retina_domains.types import BoolArray, Detections
 from retina_domains.writers.atomic import write_bytes
 from retina_domains.writers.palette import Rgb, class_color
-from retina_domains.writers.text import significant
+from retina_domains.writers.text import drawable, significant
 
 _SIDE = 1600  # px of the picture's longer side
 _MAX_ENLARGEMENT = 8
@@ -202,6 +202,8 @@ def _with_panel(
     font = ImageFont.load_default(_TEXT)
     width, margin, row = max(picture.width, _NARROWEST), 20, _TEXT + 14
     bar, text = scale_bar(*per_pixel, min(picture.width, width) / 5)
+    text, title = drawable(text), drawable(title)
+    entries = [(color, drawable(label)) for color, label in entries]
     bar_width = max(bar, round(font.getlength(text)))
     lines = _wrapped(entries, font, width - 3 * margin - bar_width)
     rows = max(len(lines), 2) + (1 if title else 0)

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import unicodedata
+
+# Letters beyond ASCII that the font has which Pillow carries.
+_IN_FONT = frozenset("°±")
+# What reads alike: the two letters mu, a multiplication sign, dashes.
+_ALIKE = str.maketrans({"\u00b5": "u", "\u03bc": "u", "\u00d7": "x", "\u2013": "-", "\u2014": "-"})
 
 
 def rounded(value: float, decimals: int) -> float:
@@ -29,3 +35,10 @@ def thousands(value: int) -> str:
 def significant(value: float, digits: int) -> str:
     """A number to that many significant digits, thousands set apart, no power of ten."""
     return f"{float(f'{value:.{digits}g}'):,.15g}"
+
+
+def drawable(text: str) -> str:
+    """Text in letters that the font of pictures has: um for µm, no accents, ? for what it lacks."""
+    parts = unicodedata.normalize("NFKD", text.translate(_ALIKE))
+    letters = (letter for letter in parts if not unicodedata.combining(letter))
+    return "".join(letter if letter.isascii() or letter in _IN_FONT else "?" for letter in letters)
