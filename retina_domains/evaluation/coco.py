@@ -235,12 +235,7 @@ def coco_matches(
         LabelError: predictions are for images that the truth does not hold, or labels have no class.
         InvalidValueError: a threshold or cap is impossible.
     """
-    if not iou_thresholds or not all(0 < t <= 1 for t in iou_thresholds):
-        raise InvalidValueError(f"IoU thresholds {tuple(iou_thresholds)}: expected some in (0, 1]")
-    if max_dets < 1 or not areas:
-        raise InvalidValueError(
-            f"max_dets {max_dets} with {len(areas)} area ranges: expected 1 or more of each"
-        )
+    _check_asked(max_dets, iou_thresholds, areas)
     columns = columns_of(truth, predictions, len(classes))
     order, rank = _ranked(columns, max_dets)
     boxes, area = columns.pred_boxes[order], columns.pred_area[order]
@@ -275,6 +270,15 @@ def coco_matches(
         counts,
         max_dets,
     )
+
+
+def _check_asked(max_dets: int, iou_thresholds: Sequence[float], areas: Sequence[AreaRange]) -> None:
+    if not iou_thresholds or not all(0 < t <= 1 for t in iou_thresholds):
+        raise InvalidValueError(f"IoU thresholds {tuple(iou_thresholds)}: expected some in (0, 1]")
+    if max_dets < 1 or not areas:
+        raise InvalidValueError(
+            f"max_dets {max_dets} with {len(areas)} area ranges: expected 1 or more of each"
+        )
 
 
 def _statuses(
