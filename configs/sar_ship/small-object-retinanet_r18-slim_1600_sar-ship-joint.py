@@ -1,5 +1,6 @@
-# All that the three stages saw, at once and at a low rate, two thirds of it real:
-# tools/train.py THIS --init-from sar-ship
+# All that the three stages saw, at once and at a low rate, with the 53 chips at quays as often as everything
+# simulated. From the shipped sar-ship of version 1, after datasets/split_inshore.py has parted train.json into
+# data/inshore: tools/train.py THIS --init-from sar-ship
 _base_ = ["./small-object-retinanet_r18-slim_4k_sar-ship.py"]
 simulated_sets = [
     dict(
@@ -11,15 +12,32 @@ simulated_sets = [
     )
     for name in ("simulated_sar_coarse", "simulated_sar_islands", "simulated_sar_islands2")
 ]
+real_sets = [
+    dict(
+        type="RepeatDataset",
+        times=times,
+        dataset=dict(
+            type="CocoObjects",
+            classes=("ship",),
+            ann_file=f"data/inshore/train_{where}.json",
+            images="data/sar_ships_hrsid/images",
+            pipeline={{_base_.load}},
+        ),
+    )
+    for where, times in (("inshore", 60), ("offshore", 10))
+]
 train_dataloader = dict(
     dataset=dict(
         dataset=dict(
-            datasets=[
-                dict(type="RepeatDataset", times=24, dataset={{_base_.real}}),
-                {{_base_.simulated}},
-                *simulated_sets,
-            ]
-        )
+            _delete_=True, type="ConcatDataset", datasets=[*real_sets, {{_base_.simulated}}, *simulated_sets]
+        ),
+        pipeline=[
+            # Ships at quays are small, so that chips are shown larger too.
+            dict(type="ZoomMosaic", size=512, weights=(0.7, 0.2, 0.1), scales=(0.7, 1.8)),
+            dict(type="Dihedral"),
+            dict(type="SarRadiometry"),
+            dict(type="PackObjects"),
+        ],
     )
 )
 optim_wrapper = dict(optimizer=dict(lr=2.5e-4))
