@@ -1,6 +1,6 @@
 # All that the three stages saw, at once and at a low rate, with the 53 chips at quays as often as everything
-# simulated. From the shipped sar-ship of version 1, after datasets/split_inshore.py has parted train.json into
-# data/inshore: tools/train.py THIS --init-from sar-ship
+# simulated. From the shipped sar-ship of version 1, after datasets/split_inshore.py has parted train.json
+# into data/inshore: tools/train.py THIS --init-from sar-ship
 _base_ = ["./small-object-retinanet_r18-slim_4k_sar-ship.py"]
 simulated_sets = [
     dict(
