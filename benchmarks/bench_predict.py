@@ -1,10 +1,11 @@
 """Whole predict time of our RetinaNet against stock RetinaNet and FCOS with the same backbone and input.
 
 ``python benchmarks/bench_predict.py [--backbones 18 50] [--side 512] [--batch 1] [--rounds 20] [--device cpu]
-[--precision float32] [--threads N] [--candidates 500]`` builds the models with random weights and lets them
-predict (network, decoding and suppression) in turn, round by round, so that whatever slows the machine slows
-all. Thresholds are set so that each decodes and suppresses as many candidates. Prints medians, and the ratio
-to stock: median over rounds with its 95 % interval.
+[--precision float32] [--threads N] [--candidates 500] [--out JSON]`` builds the models with random weights
+and lets them predict (network, decoding and suppression) in turn, round by round, so that whatever slows the
+machine slows all. Thresholds are set so that each decodes and suppresses as many candidates. Prints medians,
+and the ratio to stock: median over rounds with its 95 % interval. ``plot_speed_accuracy.py`` draws what
+``--out`` holds.
 
 Time nothing while something else runs.
 """
@@ -12,11 +13,13 @@ Time nothing while something else runs.
 from __future__ import annotations
 
 import argparse
+import json
 import platform
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import retina_domains.plugin  # noqa: F401 - before anything of MMDetection
 
@@ -31,8 +34,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from retina_domains.plugin.detector import build_model
 from retina_domains.resources import config_root
+from retina_domains.writers.atomic import write_text
 
-OURS = {18: "small_object_retinanet_r18-full", 50: "small_object_retinanet_r50"}
+OURS = {
+    18: {"ours": "small_object_retinanet_r18-full", "ours-slim": "small_object_retinanet_r18"},
+    50: {"ours": "small_object_retinanet_r50"},
+}
+STOCK = "stock"
+COMPARATORS = {STOCK: "retinanet_r18", "fcos": "fcos_r18"}
 BANDS = 3
 
 
@@ -54,15 +63,47 @@ class Setting:
         return pixels.to(self.device, memory_format=torch.channels_last)
 
 
+@dataclass(frozen=True)
+class Timing:
+    """One model.
+
+    Args:
+        backbone: ``r18`` or ``r50``.
+        model: name.
+        parameters: millions.
+        multiplications: of one image, thousands of millions.
+        milliseconds: a batch, median over rounds.
+        ratio: to stock RetinaNet in the same round, median over rounds.
+        low: lower end of its 95 % interval.
+        high: upper end.
+    """
+
+    backbone: str
+    model: str
+    parameters: float
+    multiplications: float
+    milliseconds: float
+    ratio: float
+    low: float
+    high: float
+
+    def row(self) -> str:
+        """Of the Markdown table."""
+        return (
+            f"| {self.backbone} | {self.model} | {self.parameters:.1f} | {self.multiplications:.1f} | "
+            f"{self.milliseconds:.1f} | {self.ratio:.2f} ({self.low:.2f}-{self.high:.2f}) |"
+        )
+
+
 def models(depth: int) -> dict[str, BaseDetector]:
     """Ours, stock RetinaNet and FCOS on a ResNet of that depth, with random weights."""
     folder = config_root() / "_base_" / "models"
     expansion = 4 if depth == 50 else 1
     built = {}
-    for name, stem in (("ours", OURS[depth]), ("stock RetinaNet", "retinanet_r18"), ("FCOS", "fcos_r18")):
+    for name, stem in {**OURS[depth], **COMPARATORS}.items():
         cfg = Config.fromfile(folder / f"{stem}.py").model
         cfg.backbone.in_channels = BANDS
-        if name != "ours":
+        if name in COMPARATORS:
             cfg.backbone.depth = depth
             cfg.neck.in_channels = [width * expansion for width in (64, 128, 256, 512)]
         torch.manual_seed(0)
@@ -124,19 +165,21 @@ def interval(ratios: list[float]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def report(depth: int, setting: Setting, rounds: int) -> None:
-    """Time the models of one depth and print their rows."""
+def timings(depth: int, setting: Setting, rounds: int) -> list[Timing]:
+    """Time the models of one depth."""
     built = models(depth)
     counts = {name: multiplications(model, setting.side) for name, model in built.items()}
     weights = {name: sum(p.numel() for p in model.parameters()) / 1e6 for name, model in built.items()}
     seconds = time_in_turn({name: predictor(model, setting) for name, model in built.items()}, rounds)
+    found = []
     for name, times in seconds.items():
-        ratios = [a / b for a, b in zip(times, seconds["stock RetinaNet"], strict=True)]
-        low, high = interval(ratios)
-        print(
-            f"| R{depth} | {name} | {weights[name]:.1f} | {counts[name]:.1f} | "
-            f"{1e3 * statistics.median(times):.1f} | {statistics.median(ratios):.2f} ({low:.2f}-{high:.2f}) |"
+        ratios = [a / b for a, b in zip(times, seconds[STOCK], strict=True)]
+        milliseconds = 1e3 * statistics.median(times)
+        ratio = statistics.median(ratios)
+        found.append(
+            Timing(f"r{depth}", name, weights[name], counts[name], milliseconds, ratio, *interval(ratios))
         )
+    return found
 
 
 def main() -> None:
@@ -152,6 +195,7 @@ def main() -> None:
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--candidates", type=int, default=500)
+    parser.add_argument("--out", type=Path, metavar="JSON")
     args = parser.parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
@@ -162,14 +206,20 @@ def main() -> None:
     where = (
         torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
     )
-    print(
+    told = (
         f"{args.batch} x {args.side} px, {args.precision}, {device.type} ({where}), {args.rounds} rounds, "
-        f"torch {torch.__version__}, Python {platform.python_version()}\n"
+        f"torch {torch.__version__}, Python {platform.python_version()}"
     )
+    print(f"{told}\n")
     print("| backbone | model | M weights | G multiplications an image | ms a batch | ratio to stock |")
     print("| --- | --- | --- | --- | --- | --- |")
+    rows: list[Timing] = []
     for depth in args.backbones:
-        report(depth, setting, args.rounds)
+        rows += (found := timings(depth, setting, args.rounds))
+        print("\n".join(row.row() for row in found), flush=True)
+    if args.out:
+        facts = {"setting": told, "timings": [asdict(row) for row in rows]}
+        write_text(args.out, json.dumps(facts, indent=2) + "\n")
 
 
 if __name__ == "__main__":
