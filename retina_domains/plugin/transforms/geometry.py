@@ -104,8 +104,8 @@ class _Cut:
             cell[:height, :width] = absent
             return
         part = mask[self.rows, self.columns].astype(np.uint8)
-        part = cv2.resize(part, self.shape, interpolation=cv2.INTER_NEAREST)
-        cell[:height, :width] = part[:height, :width] > 0
+        shown = cv2.resize(part, self.shape, interpolation=cv2.INTER_NEAREST)
+        cell[:height, :width] = shown[:height, :width] > 0
 
 
 @TRANSFORMS.register_module()
