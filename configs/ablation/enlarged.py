@@ -1,5 +1,5 @@
-# Chips enlarged twice before the backbone, so that the pyramid starts at stride 2. Crops of 192 px in place of
-# 384: as many pixels in the network, a quarter of the field.
+# Chips enlarged twice before the backbone, so that the pyramid starts at stride 2. Crops of 192 px in place
+# of 384: as many pixels in the network, a quarter of the field.
 _base_ = ["../paired/ours_r18_malaria-thick.py"]
 model = dict(
     enlargement=2,

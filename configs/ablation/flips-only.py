@@ -1,4 +1,5 @@
-# Augmentation off but for flips and quarter turns: crops at their own scale, no change of stain, light, focus.
+# Augmentation off but for flips and quarter turns: crops at their own scale, no change of stain, light or
+# focus.
 _base_ = ["../paired/ours_r18_malaria-thick.py"]
 train_dataloader = dict(
     dataset=dict(

@@ -76,7 +76,7 @@ class _Cut:
 
     @property
     def corner(self) -> list[int]:
-        """x and y of the part in the image."""
+        """Column and row of the part in the image."""
         return [self.columns.start, self.rows.start]
 
     @property
