@@ -55,6 +55,9 @@ COMMANDS: dict[str, Command] = {
     "stats": Command("retina_domains.commands.stats", "figures of a labelled set, and what is wrong with it"),
     "tune-anchors": Command("retina_domains.commands.tune_anchors", "fit anchors to a labelled set"),
     "average": Command("retina_domains.commands.average", "average the weights of several checkpoints"),
+    "calibrate": Command(
+        "retina_domains.commands.calibrate", "fit what a model's scores mean, and its thresholds"
+    ),
     "make-bundle": Command(
         "retina_domains.commands.make_bundle", "make a bundle from a config and a checkpoint"
     ),

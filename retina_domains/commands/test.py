@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     images = labelled_images(args.data, truth, args.images)
     align_spec = _align_spec(args)
     detector = _detector(args)
-    found = detect_images(detector, images, truth.facts, None if args.quiet else _progress)
+    found = detect_images(detector, images, truth.facts, None if args.quiet else show_progress)
     comparison = compare_detections(found.table, truth, detector.classes, align_spec)
     thresholds = thresholds_of(detector, args.score_thr)
     least = thresholds.named(comparison.classes, align_spec.class_map)
@@ -114,7 +114,8 @@ def _detector(args: argparse.Namespace) -> Detector:
     return detector_from_config(config, checkpoint, args.device, args.threads)
 
 
-def _progress(done: int, total: int) -> None:
+def show_progress(done: int, total: int) -> None:
+    """Images done, on stderr."""
     if sys.stderr.isatty():
         print(f"\r{done}/{total} images", end="\n" if done == total else "", file=sys.stderr, flush=True)
     elif done % max(1, total // 10) == 0:

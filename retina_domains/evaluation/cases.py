@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -58,6 +59,16 @@ def worst_cases(evaluation: Evaluation, most: int = 24) -> dict[CaseKind, tuple[
         "duplicate": tuple(_of_pred(evaluation, "duplicate", i) for i in by_score["duplicate"][:most]),
         "doubtful": tuple(_of_pred(evaluation, "doubtful", i) for i in by_score["doubtful"][:most]),
     }
+
+
+def in_turn(cases: Sequence[ErrorCase], most: int) -> tuple[ErrorCase, ...]:
+    """Up to ``most`` of the cases, the first of each class, then the second of each, and so on."""
+    rank: list[tuple[int, int, ErrorCase]] = []
+    seen: dict[int, int] = {}
+    for place, case in enumerate(cases):
+        seen[case.label] = seen.get(case.label, 0) + 1
+        rank.append((seen[case.label], place, case))
+    return tuple(case for _, _, case in sorted(rank, key=lambda row: row[:2])[:most])
 
 
 def _of_pred(e: Evaluation, kind: CaseKind, index: int) -> ErrorCase:
