@@ -161,6 +161,13 @@ def test_classes_without_labels_are_not_compared(tmp_path: Path) -> None:
     assert set(sums(told, "frame")) == {"red cells", "RBC"}
 
 
+def test_classes_that_the_model_does_not_count_are_left_out_and_told(tmp_path: Path) -> None:
+    cells = grid_of_cells(20)
+    told = compared(tmp_path, [(cells, [*cells, Cell("WBC", 350, 250)])])
+    assert sums(told, "all")["RBC"] == (20, 20)
+    assert told.notes == ("labels.json: WBC are not counted by the model and are left out.",)
+
+
 def test_unknown_classes_and_missing_images_are_told_in_a_line(tmp_path: Path) -> None:
     with pytest.raises(LabelError, match=r"WBC.*--class-map WBC=RBC"):
         compared(tmp_path, [(grid_of_cells(20), [Cell("WBC", 50, 50)])])

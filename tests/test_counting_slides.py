@@ -10,7 +10,7 @@ import pytest
 from smear_oracle import Cell, SlideOracle, draw, grid_of_cells
 
 from retina_domains.counting import CountOptions, CountOutputs, CountResult, count_smears
-from retina_domains.errors import InputFileError
+from retina_domains.errors import InputFileError, InvalidValueError
 from retina_domains.types import Chip, Detections, InputSpec, TileSpec, Window
 from retina_domains.writers.pyramid import PyramidSpec, write_pyramid
 
@@ -61,6 +61,15 @@ def test_a_slide_is_searched_at_the_sampling_of_the_model(
     found = counted(slide, oracle, tmp_path / "out").smears[0].cells
     assert len(found) == len(cells)
     assert np.allclose(sorted(found.xyxy[:, 0]), sorted(cell.xyxy[0] for cell in cells), atol=1e-6)
+
+
+def test_a_slide_far_too_coarse_for_the_model_is_refused_before_it_is_enlarged(
+    slide: Path, cells: Sequence[Cell], tmp_path: Path
+) -> None:
+    spec = InputSpec(3, low=(0.0,) * 3, high=(255.0,) * 3, mpp_range=(0.02, 0.03))
+    oracle = SlideOracle([(np.zeros((0, 0, 3), np.uint8), cells)], input_spec=spec)
+    with pytest.raises(InvalidValueError, match=r"0\.195 um a pixel.*enlarged 8 times.*--mpp"):
+        counted(slide, oracle, tmp_path / "out")
 
 
 def test_a_truncated_slide_is_refused_in_one_line(slide: Path, tmp_path: Path) -> None:

@@ -225,8 +225,8 @@ def _columns(fields: Sequence[ThinField]) -> tuple[FloatArray, FloatArray]:
     n = np.array([field.red_cells for field in fields], np.float64)
     if not n.sum() > 0:
         raise InvalidValueError(
-            f"no red cell in {len(fields)} fields: there is no parasitaemia; are these thin smears, at the "
-            "sampling (MPP) the model was trained at?"
+            f"no red cell in {len(fields)} field{'s' * (len(fields) != 1)}: there is no parasitaemia; "
+            "expected colour pictures of a stained thin smear, at the sampling (MPP) that is told of them"
         )
     return x, n
 

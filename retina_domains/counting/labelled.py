@@ -152,14 +152,18 @@ def beside_labels(
 
 
 def _named_as(labelled: LabelledFields, classes: Sequence[str]) -> tuple[ObjectTable, tuple[str, ...]]:
-    """The labels under the counted names of classes."""
+    """The labels under the counted names of classes; those that are not counted are left out, and told."""
     truth, notes = with_standard_names(renamed(labelled.truth, labelled.class_map), classes)
-    strange = sorted(set(truth.names.tolist()) - set(classes))
-    if strange:
+    names = set(truth.names.tolist())
+    strange = sorted(names - set(classes))
+    if names and len(strange) == len(names):
         raise LabelError(
             f"{truth.source} has classes {', '.join(strange)}, counted were {', '.join(classes)}: rename "
-            f"with --class-map {strange[0]}={classes[0]}, or drop one with --class-map {strange[0]}="
+            f"with --class-map {strange[0]}={classes[0]}"
         )
+    if strange:
+        told = f"{truth.source}: {', '.join(strange)} are not counted by the model and are left out."
+        return renamed(truth, dict.fromkeys(strange, "")), (*notes, told)
     return truth, notes
 
 

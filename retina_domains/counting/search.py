@@ -34,6 +34,8 @@ _LOOK_PX = 2048
 # Outlines of so many cells of one field are kept; of a slide with more, areas are told and boxes written.
 KEPT_OUTLINES = 200_000
 _BAND_ROWS = 4096
+# Beyond it the pictures lack what the model looks for, and searching them takes for ever.
+MOST_ENLARGED = 6.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +113,14 @@ class FieldSearch:
         _check_bands(reader.scene, self.detector)
         own = field_mpp(reader.scene.grid)
         wanted = None if own is None else model_mpp(self.detector, own)
-        if wanted is None:
+        if own is None or wanted is None:
             return reader, reader
+        if own > MOST_ENLARGED * wanted:
+            raise InvalidValueError(
+                f"{source.name}: {own:g} um a pixel, and the model is made for about {wanted:.2g}: a "
+                f"picture enlarged {own / wanted:.0f} times shows no more; check --mpp or what the file "
+                "says, or take pictures at a higher magnification"
+            )
         at_model = SlideReader(source.path, replace(options, to_mpp=wanted))
         return reader, opened.enter_context(by_strips(at_model))
 

@@ -96,7 +96,7 @@ def test_the_same_seed_gives_the_same_interval_and_gametocytes_stay_apart():
 def test_refusals():
     with pytest.raises(InvalidValueError, match="no field"):
         count_parasitaemia([])
-    with pytest.raises(InvalidValueError, match="no red cell in 1 fields"):
+    with pytest.raises(InvalidValueError, match="no red cell in 1 field:"):
         count_parasitaemia([ThinField("a", 0, 0)])
     with pytest.raises(InvalidValueError, match="must include the infected"):
         ThinField("a", 3, 4)
