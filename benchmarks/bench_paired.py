@@ -88,6 +88,7 @@ def predictions(run: Path, data: LabelledSet, threads: int | None) -> ObjectTabl
     digest = hashlib.sha256(checkpoint.read_bytes() + data.labels.read_bytes()).hexdigest()[:12]
     path = run / f"{data.labels.stem}-{checkpoint.stem}-{digest}.coco.json"
     if not path.exists():
+        print(f"{run}: predicting {len(data.truth.scenes)} images with {checkpoint.name}", file=sys.stderr)
         write_text(path, json.dumps(_detected(config, checkpoint, data, threads)) + "\n")
     return read_objects(path, LabelContext(None, read_ids(data.labels)))
 
