@@ -7,7 +7,9 @@ A run is a work dir of ``tools/train.py``: the config in it and its last ``iter_
 where there are some. Images are predicted whole; what was found is kept in the run as COCO results, which
 ``retina-domains compare`` reads too, and is not computed again. A figure is
 NAME[=CLASS+CLASS]:MEASURE[:AREA]: its classes are taken as one, all others are left out, true and predicted;
-measures are AP, AP50 and AP75, areas those of COCO.
+measures are AP, AP50 and AP75, areas those of COCO. With ``--one-a-place 0.5``, of predictions of these
+classes that overlap more only the best counts, for all sides alike: a model may tell an object as of two
+classes.
 
 Prints a Markdown table: the mean over each side's runs, every run, the difference to the reference in points
 and its interval. Every resample draws scenes, the same for both sides, and runs of each side, so that the
@@ -34,7 +36,7 @@ from retina_domains.evaluation.align import AlignSpec, Comparison
 from retina_domains.evaluation.bootstrap import BootstrapSpec
 from retina_domains.evaluation.matching import MatchRule
 from retina_domains.evaluation.objects import ObjectTable
-from retina_domains.evaluation.paired import AskedFigure, PairedFigure, paired_figure
+from retina_domains.evaluation.paired import AskedFigure, PairedFigure, one_a_place, paired_figure
 from retina_domains.evaluation.report import plain
 from retina_domains.readers.labels import LabelContext, read_ids, read_objects
 from retina_domains.scoring import compare_detections, detect_images, labelled_images
@@ -119,10 +121,11 @@ def _detected(config: Path, checkpoint: Path, data: LabelledSet, threads: int | 
     ]
 
 
-def compared(found: ObjectTable, data: LabelledSet, figure: AskedFigure) -> Comparison:
-    """A run beside the truth, with the classes of one figure."""
+def compared(found: ObjectTable, data: LabelledSet, figure: AskedFigure, place: float | None) -> Comparison:
+    """A run beside the truth, with the classes of one figure and, where asked, one prediction a place."""
     spec = AlignSpec(MatchRule("iou", 0.5), "px", figure.class_map(data.classes))
-    return compare_detections(found, data.truth, data.classes, spec)
+    comparison = compare_detections(found, data.truth, data.classes, spec)
+    return comparison if place is None else one_a_place(comparison, place)
 
 
 def contrasts(
@@ -130,12 +133,13 @@ def contrasts(
     data: LabelledSet,
     figures: Sequence[AskedFigure],
     spec: BootstrapSpec,
+    place: float | None = None,
 ) -> list[tuple[str, PairedFigure]]:
     """Every figure of every side but the first, beside the first."""
     reference, *others = sides
     rows = []
     for figure in figures:
-        runs = {name: [compared(run, data, figure) for run in sides[name]] for name in sides}
+        runs = {name: [compared(run, data, figure, place) for run in sides[name]] for name in sides}
         rows += [(name, paired_figure(figure, runs[reference], runs[name], spec)) for name in others]
     return rows
 
@@ -201,6 +205,7 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, required=True, metavar="JSON", help="COCO file")
     parser.add_argument("--images", nargs="+", default=[], metavar="DIR", help="where not beside it")
     parser.add_argument("--figure", nargs="+", required=True, type=AskedFigure.parse)
+    parser.add_argument("--one-a-place", type=float, metavar="IOU", help="(default: all predictions count)")
     parser.add_argument("--replicates", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
     parser.add_argument("--threads", type=int)
@@ -216,10 +221,12 @@ def run(args: argparse.Namespace) -> None:
         if not folders or name in sides:
             raise InvalidValueError(f"side {name!r}: expected a name of its own and one or more runs")
         sides[name] = [predictions(Path(folder), data, args.threads) for folder in folders]
-    rows = contrasts(sides, data, args.figure, BootstrapSpec(args.replicates, seed=args.seed))
+    spec = BootstrapSpec(args.replicates, seed=args.seed)
+    rows = contrasts(sides, data, args.figure, spec, args.one_a_place)
     print(table(args.reference[0], rows))
     if args.out:
-        write_text(args.out, json.dumps(as_dict(args.reference[0], rows), indent=2) + "\n")
+        facts = {"data": str(args.data), "one_a_place": args.one_a_place, **as_dict(args.reference[0], rows)}
+        write_text(args.out, json.dumps(facts, indent=2) + "\n")
 
 
 def main() -> int:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
+
+import numpy as np
 
 from retina_domains.errors import InvalidValueError, LabelError
 from retina_domains.evaluation.align import Comparison
@@ -18,7 +20,8 @@ from retina_domains.evaluation.bootstrap import (
     paired_bootstrap_of_runs,
 )
 from retina_domains.evaluation.coco import COCO_IOU_THRESHOLDS, CocoMatches, coco_matches
-from retina_domains.evaluation.values import COCO_AREAS, AreaRange
+from retina_domains.evaluation.overlap import pair_iou
+from retina_domains.evaluation.values import COCO_AREAS, AreaRange, ImagePredictions, take_predictions
 from retina_domains.types import FloatArray, IntArray
 
 MEASURES: Mapping[str, tuple[float, ...]] = {"AP": COCO_IOU_THRESHOLDS, "AP50": (0.5,), "AP75": (0.75,)}
@@ -132,6 +135,27 @@ def paired_figure(
         difference, over = _drawn(matches, len(reference), images, spec), "images"
     ours, theirs = values[: len(reference)], values[len(reference) :]
     return PairedFigure(figure, tuple(ours), tuple(theirs), difference, over)
+
+
+def one_a_place(comparison: Comparison, iou: float) -> Comparison:
+    """Of predictions that overlap by more than ``iou``, the one with the best score.
+
+    For classes taken as one: a detector may have told the same object as of two classes.
+    """
+    kept = tuple(_best_of_each_place(p, iou) for p in comparison.predictions)
+    return replace(comparison, predictions=kept)
+
+
+def _best_of_each_place(predictions: ImagePredictions, iou: float) -> ImagePredictions:
+    left = np.argsort(-predictions.scores, kind="stable")
+    kept: list[int] = []
+    while len(left):
+        best, left = int(left[0]), left[1:]
+        kept.append(best)
+        others = predictions.boxes[left]
+        same = pair_iou(predictions.boxes[[best]], others, np.zeros(len(others), np.bool_))
+        left = left[same <= iou]
+    return take_predictions(predictions, np.sort(np.array(kept, np.int64)))
 
 
 def _matches(figure: AskedFigure, c: Comparison, max_dets: int) -> CocoMatches:

@@ -17,7 +17,7 @@ from retina_domains.evaluation.bootstrap import (
 )
 from retina_domains.evaluation.coco import COCO_IOU_THRESHOLDS
 from retina_domains.evaluation.matching import MatchRule
-from retina_domains.evaluation.paired import AskedFigure, paired_figure
+from retina_domains.evaluation.paired import AskedFigure, one_a_place, paired_figure
 from retina_domains.evaluation.values import COCO_AREAS, ImagePredictions, ImageTruth
 from retina_domains.types import FloatArray
 
@@ -111,6 +111,16 @@ def test_small_objects_leave_larger_ones_out() -> None:
     c = Comparison(truth, predictions, ("ship",), MatchRule("iou", 0.5), "px", ("a", "b"), True, True, ())
     assert sum(t <= 9 / 11 for t in COCO_IOU_THRESHOLDS) == 7
     assert paired_figure(small, [c], [c]).side == (pytest.approx(0.7),)
+
+
+def test_one_prediction_is_left_of_each_place() -> None:
+    """Of 10 x 10 px, moved by 3 px: an overlap of 7/13; moved by 4 px: 6/14."""
+    by_3, by_4 = [13.0, 10.0, 23.0, 20.0], [6.0, 10.0, 16.0, 20.0]
+    c = comparison([[BOX, by_3, by_4, ELSEWHERE], []], "ab")
+    assert one_a_place(c, 0.5).predictions[0].boxes.tolist() == [BOX, by_4, ELSEWHERE]
+    assert one_a_place(c, 0.4).predictions[0].boxes.tolist() == [BOX, ELSEWHERE]
+    assert one_a_place(c, 0.6).predictions[0].boxes.tolist() == [BOX, by_3, by_4, ELSEWHERE]
+    assert len(one_a_place(c, 0.5).predictions[1]) == 0
 
 
 def test_other_images_are_refused() -> None:
