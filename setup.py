@@ -44,6 +44,7 @@ DEV = [
     "types-shapely>=2.0",
     "uv>=0.9",
 ]
+BUNDLE_FILES = ("json", "safetensors", "md", "svg")
 
 
 def read_version() -> str:
@@ -79,7 +80,7 @@ setup(
     packages=[*find_packages(include=["retina_domains", "retina_domains.*"]), "retina_domains.configs"],
     package_dir={"retina_domains.configs": "configs"},
     package_data={
-        "retina_domains": ["py.typed", "bundles/*/*.json", "bundles/*/*.safetensors", "bundles/*/*.md"],
+        "retina_domains": ["py.typed", *(f"bundles/*/*.{end}" for end in BUNDLE_FILES)],
         "retina_domains.configs": ["**/*.py", "**/*.md", "**/*.yml"],
     },
     include_package_data=False,

@@ -4,6 +4,9 @@
 ``bundle.json``        the manifest below; architecture by name with typed fields
 ``model.safetensors``  weights, matrices in float16, vectors in float32
 ``card.md``            how it was made, what it scores, where it fails
+``scores.json``        optional, what was measured of its scores: see ``score_report``
+``reliability.svg``    optional, a figure of it that the card shows
+``confusion.json``     optional, what it makes of each class of cells: see ``cells.confusion``
 ``model.onnx``         optional, the same network exported
 =====================  ==========================================================================
 
@@ -25,9 +28,11 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from retina_domains.architecture import SmallObjectRetinaNetSpec as SmallObjectRetinaNetSpec
+from retina_domains.cells.confusion import CONFUSION_FILE
 from retina_domains.errors import BundleError, InvalidValueError
 from retina_domains.schema import Variants, from_json, to_json
 from retina_domains.score_calibration import Calibration as Calibration
+from retina_domains.score_report import SCORES_FILE, ScoreReport, parse_scores
 from retina_domains.thresholds import ScoreThresholds
 from retina_domains.types import InputSpec
 
@@ -36,6 +41,7 @@ MANIFEST = "bundle.json"
 WEIGHTS = "model.safetensors"
 CARD = "card.md"
 ONNX = "model.onnx"
+FIGURE = "reliability.svg"
 WEIGHT_TYPES = ("F16", "F32", "I64")
 
 Architecture = SmallObjectRetinaNetSpec
@@ -82,6 +88,23 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectSizes:
+    """Training objects of one class, by size: the square root of the area of the box.
+
+    Args:
+        name: of the class.
+        objects: all of them.
+        below: those that are smaller than the network's ``object_size_range``.
+        above: those that are larger.
+    """
+
+    name: str
+    objects: int
+    below: int
+    above: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """``bundle.json``, field by field. A field may be left out only where None is allowed.
 
@@ -110,6 +133,9 @@ class Manifest:
         command: that trained it.
         seed: that it was trained with.
         class_thresholds: recommended, one a class, on calibrated scores; None: ``score_threshold`` for all.
+        object_sizes: how many training objects of each class lie outside the range of sizes; None: not told.
+        scores_sha256: of ``scores.json`` where there is one.
+        confusion_sha256: of ``confusion.json`` where there is one.
     """
 
     format_version: int
@@ -135,6 +161,9 @@ class Manifest:
     command: str | None = None
     seed: int | None = None
     class_thresholds: tuple[float, ...] | None = None
+    object_sizes: tuple[ObjectSizes, ...] | None = None
+    scores_sha256: str | None = None
+    confusion_sha256: str | None = None
 
     def __post_init__(self) -> None:
         net, channels = self.architecture, self.input.channels
@@ -202,6 +231,18 @@ class Bundle:
         """The model card, Markdown."""
         return (self.folder / CARD).read_text(encoding="utf-8")
 
+    @property
+    def scores(self) -> ScoreReport | None:
+        """What was measured of its scores, or None.
+
+        Raises:
+            InvalidValueError: the file breaks its schema.
+        """
+        if self.manifest.scores_sha256 is None:
+            return None
+        path = self.folder / SCORES_FILE
+        return parse_scores(path.read_text(encoding="utf-8"), str(path))
+
     def tensors(self, expected: Mapping[str, tuple[int, ...]]) -> dict[str, NDArray[Any]]:
         """The weights, each checked against the shape that the architecture gives it.
 
@@ -265,8 +306,12 @@ def read_bundle(name_or_path: str | Path) -> Bundle:
     raw = (folder / MANIFEST).read_bytes()
     manifest = parse_manifest(raw, folder / MANIFEST)
     expected = {WEIGHTS: manifest.weights_sha256, CARD: None}
-    if manifest.onnx_sha256 is not None:
-        expected[ONNX] = manifest.onnx_sha256
+    optional = {
+        ONNX: manifest.onnx_sha256,
+        SCORES_FILE: manifest.scores_sha256,
+        CONFUSION_FILE: manifest.confusion_sha256,
+    }
+    expected |= {name: digest for name, digest in optional.items() if digest is not None}
     for name, digest in expected.items():
         path = folder / name
         if not path.is_file():

@@ -71,6 +71,12 @@ def measure_scores(
         InvalidValueError: there are fewer than five right or five wrong predictions, or a class is unknown.
         LabelError: see ``compare_detections``.
     """
+    as_one = [name for names in spec.together for name in names]
+    if unknown := [name for name in as_one if name not in labelled.classes]:
+        raise InvalidValueError(
+            f"class {unknown[0]!r} is to be judged as one with others: expected some of "
+            f"{', '.join(labelled.classes)}"
+        )
     comparison = compare_detections(labelled.found, labelled.truth, labelled.classes, labelled.align)
     if not comparison.rule.by_class:
         raise InvalidValueError(f"{labelled.data} names no classes: scores are judged class by class")
@@ -107,7 +113,7 @@ def measure_scores(
         ),
         errors=error_counts(errors),
         failures=worst_failures(errors),
-        notes=(*comparison.notes, *_notes(labelled, evidence, learned)),
+        notes=(*comparison.notes, *_notes(labelled, comparison, evidence, learned)),
         command=command,
         confusion=blood_confusion(labelled, comparison, calibration, limits),
     )
@@ -139,12 +145,18 @@ def _told_folds(tested: HeldOut | None, evidence: Evidence) -> str:
     return f"{tested.folds} folds of {len(evidence.truth)} {what}"
 
 
-def _notes(labelled: Labelled, evidence: Evidence, learned: Learned) -> list[str]:
+def _notes(labelled: Labelled, comparison: Comparison, evidence: Evidence, learned: Learned) -> list[str]:
     notes = []
-    known = {name for names in evidence.units for name in names}
+    asked = set(comparison.classes)
     for name in labelled.classes:
-        if name not in known:
-            notes.append(f"{name}: the labels hold none; curve and threshold are those of all classes.")
+        if name in asked:
+            continue
+        unit = _unit_of(evidence, name)
+        others = "all classes" if unit is None else f"{', '.join(evidence.units[unit])} as one"
+        notes.append(
+            f"{name}: the labels hold none, so its detections are not judged; curve and threshold are those "
+            f"of {others}."
+        )
     for u, names in enumerate(evidence.units):
         right = int(evidence.hits[evidence.unit == u].sum())
         lacking = [

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Literal
 
 from retina_domains.cells.confusion import DetectorConfusion
 from retina_domains.errors import InvalidValueError
-from retina_domains.evaluation.score_fit import Prefer
 from retina_domains.schema import from_json, to_json
 from retina_domains.score_calibration import Calibration, LogitCurve
 from retina_domains.thresholds import ScoreThresholds
 
 SCORES_FILE = "scores.json"
 FORMAT_VERSION = 1
+Prefer = Literal["f1", "precision", "recall"]
 Span = tuple[float, float, float]
 """A figure and the ends of its 95 % interval."""
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 from scipy.special import expit, logit
@@ -21,9 +20,9 @@ from retina_domains.evaluation.bootstrap import DEFAULT_SPEC, BootstrapSpec, Int
 from retina_domains.evaluation.calibration import LEAST_EACH, fit_calibration, reliability
 from retina_domains.evaluation.curves import rate_intervals
 from retina_domains.evaluation.matching import IGNORED, TRUE_POSITIVE, match_objects
+from retina_domains.score_report import Prefer
 from retina_domains.types import BoolArray, FloatArray, IntArray
 
-Prefer = Literal["f1", "precision", "recall"]
 BETA: dict[Prefer, float] = {"f1": 1.0, "precision": 0.5, "recall": 2.0}
 LEAST_RIGHT = 20
 # A curve needs odds that are finite.
@@ -115,7 +114,7 @@ def gather(comparison: Comparison, together: Sequence[Sequence[str]] = ()) -> Ev
     """Match class by class, those judged together as one.
 
     Raises:
-        InvalidValueError: a class is named that the labels do not hold, or twice.
+        InvalidValueError: a class is to be judged as one with others twice.
     """
     c = comparison
     units = judged_units(c.classes, together)
@@ -143,17 +142,21 @@ def gather(comparison: Comparison, together: Sequence[Sequence[str]] = ()) -> Ev
 def judged_units(classes: Sequence[str], together: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
     """The classes, in their order, those judged as one in the place of the first of them.
 
+    Args:
+        classes: that are there.
+        together: may name classes that are not there, which belong to their unit all the same.
+
     Raises:
-        InvalidValueError: a class is unknown or named twice.
+        InvalidValueError: a class is named twice.
     """
     named = [name for names in together for name in names]
-    for name in named:
-        if name not in classes or named.count(name) > 1:
-            raise InvalidValueError(
-                f"class {name!r} is to be judged together with others: expected one of "
-                f"{', '.join(classes)}, named once"
-            )
-    by_first = {min(names, key=classes.index): tuple(names) for names in together}
+    if twice := [name for name in named if named.count(name) > 1]:
+        raise InvalidValueError(f"class {twice[0]!r} is to be judged as one with others twice: name it once")
+    by_first = {}
+    for names in together:
+        here = [name for name in classes if name in names]
+        if here:
+            by_first[here[0]] = tuple(names)
     return tuple(by_first.get(name, (name,)) for name in classes if name in by_first or name not in named)
 
 

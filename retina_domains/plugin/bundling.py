@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-import tempfile
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -15,23 +11,16 @@ from mmengine.structures import InstanceData
 from safetensors.torch import save_file
 from torch import Tensor
 
-from retina_domains.bundle import (
-    CARD,
-    FORMAT_VERSION,
-    MANIFEST,
-    WEIGHTS,
-    Bundle,
-    Calibration,
-    Manifest,
-    Metric,
-    TrainingData,
-    file_sha256,
-    format_manifest,
-    parse_manifest,
-    read_bundle,
+from retina_domains.bundle import FORMAT_VERSION, WEIGHTS, Bundle, Manifest, read_bundle
+from retina_domains.bundle_making import (
+    NOTHING_MEASURED,
+    Facts,
+    Measured,
+    check_out,
+    replacing,
+    write_about,
 )
-from retina_domains.errors import BundleError, ConfigError, InputFileError, InvalidValueError, OutputError
-from retina_domains.plugin.card import format_card
+from retina_domains.errors import BundleError, ConfigError, InvalidValueError
 from retina_domains.plugin.detector import model_of, weight_slots
 from retina_domains.plugin.from_config import (
     UseFields,
@@ -44,7 +33,6 @@ from retina_domains.plugin.from_config import (
 )
 from retina_domains.plugin.models.architecture import spec_of_model
 from retina_domains.plugin.models.detector import SmallObjectRetinaNet
-from retina_domains.schema import from_json
 from retina_domains.tiling import TileNeeds
 
 # Seam boxes of two tiles differ by this much at most (MergeSpec's default margin).
@@ -54,47 +42,13 @@ SCORE_TOLERANCE = 0.02
 DELTA_TOLERANCE = 0.05
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
-    """What no config knows: ``--card FACTS.json``. Fields as in ``bundle.Manifest``.
-
-    ``version`` and ``score_threshold`` overrule the config's; ``notes`` is Markdown for the card: how the
-    threshold was chosen, what fails.
-    """
-
-    research_only: bool
-    training: tuple[TrainingData, ...]
-    metrics: tuple[Metric, ...]
-    version: str | None = None
-    score_threshold: float | None = None
-    class_thresholds: tuple[float, ...] | None = None
-    calibration: Calibration | None = None
-    command: str | None = None
-    seed: int | None = None
-    notes: str | None = None
-
-
-def read_facts(path: str | Path) -> Facts:
-    """Read ``FACTS.json``.
-
-    Raises:
-        InputFileError: it is missing or not JSON.
-        InvalidValueError: a field is unknown, missing or of a wrong type.
-    """
-    path = Path(path)
-    try:
-        data = json.loads(path.read_bytes())
-    except OSError as error:
-        raise InputFileError(f"facts {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise InputFileError(f"facts {path}: not JSON ({error})") from error
-    try:
-        return from_json(Facts, data)
-    except InvalidValueError as error:
-        raise InvalidValueError(f"facts {path}: {error}") from error
-
-
-def make_bundle(config: str | Path, checkpoint: str | Path, out: str | Path, facts: Facts) -> Bundle:
+def make_bundle(
+    config: str | Path,
+    checkpoint: str | Path,
+    out: str | Path,
+    facts: Facts,
+    measured: Measured = NOTHING_MEASURED,
+) -> Bundle:
     """Write a bundle, read it back and check that it predicts what the checkpoint predicts.
 
     Args:
@@ -102,6 +56,7 @@ def make_bundle(config: str | Path, checkpoint: str | Path, out: str | Path, fac
         checkpoint: weights of that model; averaged ones are used where there are some.
         out: folder to make; an existing bundle there is replaced, anything else is left alone.
         facts: for the manifest and the card.
+        measured: what was measured of scores and training objects, if it was.
 
     Raises:
         ConfigError: the config lacks a field or builds another kind of model.
@@ -109,28 +64,18 @@ def make_bundle(config: str | Path, checkpoint: str | Path, out: str | Path, fac
         BundleError: the bundle would not predict what the checkpoint predicts.
         OutputError: ``out`` is there and no bundle, or cannot be written.
     """
-    out = Path(out)
-    if out.exists() and not (out / MANIFEST).is_file():
-        raise OutputError(f"{out} exists and is not a bundle: choose another folder or remove it")
+    check_out(out)
     cfg = read_config(config)
     model = model_of_config(cfg, checkpoint)
     if not isinstance(model, SmallObjectRetinaNet):
         raise ConfigError(
             f"config {config}: builds a {type(model).__name__}; bundles hold a SmallObjectRetinaNet"
         )
-    manifest = _manifest(cfg, model, facts)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as scratch:
-            folder = Path(scratch) / "bundle"
-            folder.mkdir()
-            _write(folder, manifest, model, facts.notes)
-            check_same(model, model_of(read_bundle(folder)))
-            if out.exists():
-                out.replace(Path(scratch) / "old")
-            folder.replace(out)
-    except OSError as error:
-        raise OutputError(f"bundle {out}: {error.strerror or error}") from error
+    manifest = measured.into(_manifest(cfg, model, facts), facts)
+    with replacing(out) as folder:
+        _write_weights(folder, model)
+        write_about(folder, manifest, facts.notes, measured.scores)
+        check_same(model, model_of(read_bundle(folder)))
     return read_bundle(out)
 
 
@@ -188,17 +133,10 @@ def _overlap(use: UseFields, tile_size: int, max_object_px: int, multiple: int) 
     return math.ceil(needed / multiple) * multiple
 
 
-def _write(folder: Path, manifest: Manifest, model: SmallObjectRetinaNet, notes: str | None) -> None:
+def _write_weights(folder: Path, model: SmallObjectRetinaNet) -> None:
     save_file({name: _stored(name, slot) for name, slot in weight_slots(model).items()}, folder / WEIGHTS)
     # safetensors makes files that only their owner may read.
     (folder / WEIGHTS).chmod(0o644)
-    manifest = replace(manifest, weights_sha256=file_sha256(folder / WEIGHTS))
-    raw = format_manifest(manifest).encode()
-    # What the schema would refuse when it is read must not be written.
-    parse_manifest(raw, folder / MANIFEST)
-    (folder / MANIFEST).write_bytes(raw)
-    card = format_card(manifest, hashlib.sha256(raw).hexdigest(), notes)
-    (folder / CARD).write_text(card, encoding="utf-8")
 
 
 def _stored(name: str, slot: Tensor) -> Tensor:

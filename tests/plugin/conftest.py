@@ -10,7 +10,8 @@ import torch
 from tiny_model import CONFIG, FACTS, TINY, randomised
 
 import retina_domains.plugin  # noqa: F401
-from retina_domains.plugin.bundling import make_bundle, read_facts
+from retina_domains.bundle_making import read_facts
+from retina_domains.plugin.bundling import make_bundle
 from retina_domains.plugin.detector import build_model
 from retina_domains.plugin.models.architecture import build_architecture
 from retina_domains.plugin.models.detector import SmallObjectRetinaNet

@@ -15,10 +15,11 @@ from safetensors.numpy import load_file, save_file
 from tiny_model import CONFIG, TINY, randomised
 
 from retina_domains.bundle import Calibration, file_sha256, format_manifest, read_bundle, shipped_bundles
+from retina_domains.bundle_making import Facts, read_facts
+from retina_domains.card import format_card
 from retina_domains.cli import main
 from retina_domains.errors import BundleError, ConfigError, InputFileError, InvalidValueError, OutputError
-from retina_domains.plugin.bundling import Facts, check_same, make_bundle, read_facts
-from retina_domains.plugin.card import format_card
+from retina_domains.plugin.bundling import check_same, make_bundle
 from retina_domains.plugin.detector import build_model, load_bundle, model_of
 from retina_domains.plugin.from_config import detector_from_config
 from retina_domains.plugin.models.architecture import build_architecture, spec_of_model

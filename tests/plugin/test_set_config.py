@@ -16,9 +16,10 @@ from mmengine.config import Config
 from mmengine.registry import HOOKS, init_default_scope
 from rasterio.transform import Affine
 
+from retina_domains.bundle_making import read_facts
 from retina_domains.cli import main
 from retina_domains.errors import ConfigError
-from retina_domains.plugin.bundling import make_bundle, read_facts
+from retina_domains.plugin.bundling import make_bundle
 from retina_domains.plugin.detector import build_model
 from retina_domains.plugin.set_config import Fitted, load_fitted
 from retina_domains.plugin.training import load_config, shortened
