@@ -48,8 +48,9 @@ def accuracy_text(compared: CountsBesideLabels) -> str:
             f"{_interval(one.correlation, '.3f'):>21}"
             for one in figures
         ]
-        over = figures[0].over
-        lines.append(f"{level:g} % bootstrap intervals over {figures[0].signed_percent.groups} {over}")
+        groups = figures[0].signed_percent.groups
+        known = f"{level:g} % bootstrap intervals over {groups} {figures[0].over}"
+        lines.append(known if groups > 1 else "one field: no intervals")
         lines += [f"{one.name}: {one.note}" for one in figures if one.note]
     return "\n".join(lines)
 
