@@ -31,7 +31,13 @@ from retina_domains.evaluation.calibration import (
 )
 from retina_domains.evaluation.coco import CocoMatches, average_precision, coco_matches
 from retina_domains.evaluation.counts import CountErrors, count_errors, field_counts
-from retina_domains.evaluation.curves import PrecisionRecall, ScoreCurve, precision_recall_f1, score_curve
+from retina_domains.evaluation.curves import (
+    FROC_RATES,
+    PrecisionRecall,
+    ScoreCurve,
+    precision_recall_f1,
+    score_curve,
+)
 from retina_domains.evaluation.matching import (
     IGNORED,
     XVIEW3_DISTANCE_M,
@@ -315,6 +321,7 @@ def as_dict(evaluation: Evaluation) -> dict[str, Any]:
         "best_f1": {"threshold": e.best_threshold, "f1": _best_f(e.curve)},
         "best_f0.5": {"threshold": e.curve.best_threshold(0.5), "f0.5": _best_f(e.curve, 0.5)},
         "best_f2": {"threshold": e.curve.best_threshold(2.0), "f2": _best_f(e.curve, 2.0)},
+        "froc": dict(zip(map(str, FROC_RATES), e.curve.froc().tolist(), strict=True)),
         "best_f1_by_class": {
             name: {"threshold": curve.best_threshold(), "f1": _best_f(curve)}
             for name, curve in e.class_curves.items()

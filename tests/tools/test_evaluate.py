@@ -63,6 +63,9 @@ def test_our_outputs_against_truth_in_pixels(tmp_path: Path, ending: str, truth:
     assert counts(figures) == EXPECTED
     # By hand: ships 2 of 3 at precision 1 up to recall 2/3 (67 of the 101 steps), buoys all.
     assert figures["coco"]["AP50"] == pytest.approx((67 / 101 + 1) / 2)
+    # All false predictions of the one image are fewer than eight: there, all that is found counts.
+    assert figures["froc"]["8.0"] == pytest.approx(EXPECTED[0] / (EXPECTED[0] + EXPECTED[2]))
+    assert list(figures["froc"].values()) == sorted(figures["froc"].values())
 
 
 @pytest.mark.parametrize("ending", ["geojson", "gpkg", "parquet", "csv"])
