@@ -1,5 +1,5 @@
-# Thin smears once more, for the stages: fields that hold a rare one are drawn more often, and most chips lie on
-# a parasite. tools/train.py THIS --init-from the checkpoint or bundle of the first 1,500 iterations
+# Thin smears once more, for the stages: fields that hold a rare one are drawn more often, and most chips lie
+# on a parasite. tools/train.py THIS --init-from the checkpoint or bundle of the first 1,500 iterations
 _base_ = ["./small-object-retinanet_r18-slim_1500_blood-thin.py"]
 train_dataloader = dict(
     dataset=dict(
