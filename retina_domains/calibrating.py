@@ -71,12 +71,7 @@ def measure_scores(
         InvalidValueError: there are fewer than five right or five wrong predictions, or a class is unknown.
         LabelError: see ``compare_detections``.
     """
-    as_one = [name for names in spec.together for name in names]
-    if unknown := [name for name in as_one if name not in labelled.classes]:
-        raise InvalidValueError(
-            f"class {unknown[0]!r} is to be judged as one with others: expected some of "
-            f"{', '.join(labelled.classes)}"
-        )
+    _check_together(labelled.classes, spec)
     comparison = compare_detections(labelled.found, labelled.truth, labelled.classes, labelled.align)
     if not comparison.rule.by_class:
         raise InvalidValueError(f"{labelled.data} names no classes: scores are judged class by class")
@@ -118,6 +113,14 @@ def measure_scores(
         confusion=blood_confusion(labelled, comparison, calibration, limits),
     )
     return MeasuredScores(report, errors)
+
+
+def _check_together(classes: Sequence[str], spec: FitSpec) -> None:
+    as_one = [name for names in spec.together for name in names]
+    if unknown := [name for name in as_one if name not in classes]:
+        raise InvalidValueError(
+            f"class {unknown[0]!r} is to be judged as one with others: expected some of {', '.join(classes)}"
+        )
 
 
 def _at_kept(
