@@ -5,8 +5,8 @@ turn, each in a process of its own. Ours also scales pixels to float32 in 0..255
 tile; torchgeo gives float32 as stored. A third row is ours as it trains: tiles drawn around objects and in
 empty places. The clock starts when the first batch is there, so that starting the workers does not count.
 
-Memory is that of the process and its workers at twenty marks of the way; its growth is the slope of a line
-through the last ten, when block caches are full.
+Memory is that of the process and its workers at twenty marks of the way, in a run of its own, as looking at
+it takes time; its growth is the slope of a line through the last ten, when block caches are full.
 
 Run as ``python benchmarks/bench_loader.py SCRATCH_FOLDER [--size 20000]``; the file is made there once.
 torchgeo is timed where it can be imported. It is no dependency of ours; a folder of its own keeps it apart:
@@ -153,8 +153,9 @@ def children() -> list[int]:
     return [int(pid) for task in own.iterdir() for pid in (task / "children").read_text().split()]
 
 
-def measure(role: str, path: Path, labels: Path, workers: int, limit: int) -> dict[str, Any]:
-    """Tiles a second and processor time after the first batch, and memory on the way."""
+def measure(role: str, files: tuple[Path, Path], workers: int, limit: int, marks: int) -> dict[str, Any]:
+    """Tiles a second and processor time after the first batch, and memory at ``marks`` places on the way."""
+    path, labels = files
     started = time.perf_counter()
     if role == "torchgeo":
         batches = torchgeo_loader(path, workers)
@@ -162,12 +163,12 @@ def measure(role: str, path: Path, labels: Path, workers: int, limit: int) -> di
         batches = our_loader(path, labels, workers, role.endswith("drawn"))
     next(batches)
     first, cpu = time.perf_counter(), cpu_seconds()
-    done, memory, marks = 0, [], [limit * k // MARKS for k in range(1, MARKS + 1)]
+    done, memory, places = 0, [], [limit * k // marks for k in range(1, marks + 1)]
     for batch in batches:
         done += tiles_in(batch)
-        while marks and done >= marks[0]:
+        while places and done >= places[0]:
             memory.append((done, memory_mib()))
-            marks.pop(0)
+            places.pop(0)
         if done >= limit:
             break
     seconds, cpu = time.perf_counter() - first, cpu_seconds() - cpu
@@ -192,6 +193,7 @@ def main() -> None:
     parser.add_argument("--compress", default="deflate", choices=("none", "deflate", "zstd", "lzw"))
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--role", choices=ROLES, help=argparse.SUPPRESS)
+    parser.add_argument("--marks", type=int, default=0, help=argparse.SUPPRESS)
     args = parser.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
     path, labels = make_scene(args.folder, args.size, args.compress)
@@ -201,22 +203,23 @@ def main() -> None:
         parser.error(f"--size {args.size}: expected {6 * TILE} px or more")
     limit = min(args.tiles or limit, limit)
     if args.role:
-        print(json.dumps(measure(args.role, path, labels, args.workers, limit)))
+        print(json.dumps(measure(args.role, (path, labels), args.workers, limit, args.marks)))
         return
     roles = [r for r in ROLES if r != "torchgeo" or importlib.util.find_spec("torchgeo")]
     found: dict[str, list[dict[str, Any]]] = {role: [] for role in roles}
-    for _ in range(args.repeats):
+    for marks in [*[0] * args.repeats, MARKS]:
         for role in roles:
-            call = [sys.executable, *sys.argv, "--role", role]
+            call = [sys.executable, *sys.argv, "--role", role, "--marks", str(marks)]
             run = subprocess.run(call, capture_output=True, text=True, check=False)
             if run.returncode:
                 raise SystemExit(f"{role}: {run.stderr}")
             found[role].append(json.loads(run.stdout.splitlines()[-1]))
+    last = {role: runs.pop()["memory"] for role, runs in found.items()}
     print(f"{path.name}: {limit} tiles of {TILE} px, {args.workers} workers, median of {args.repeats} runs")
     for role, runs in found.items():
         rate = statistics.median(r["rate"] for r in runs)
-        held = [row[1] for row in runs[-1]["memory"]]
-        memory = f"{held[0]:.0f} to {held[-1]:.0f} MiB, {growth(runs[-1]['memory']):+.0f} MiB a 1000 tiles"
+        held = [row[1] for row in last[role]]
+        memory = f"{held[0]:.0f} to {held[-1]:.0f} MiB, {growth(last[role]):+.0f} MiB a 1000 tiles"
         start = statistics.median(r["start"] for r in runs)
         cpu = statistics.median(r["cpu_ms"] for r in runs)
         print(

@@ -76,17 +76,17 @@ class BandScaling:
         if pixels.shape[0] != len(self.low):
             raise RadiometryError(f"{pixels.shape[0]} bands to scale: expected {len(self.low)}")
         value = to_amplitude(pixels, self.radiometry)
-        shape = (-1, 1, 1)
-        low = np.asarray(self.low, value.dtype).reshape(shape)
-        gain = np.asarray(
-            [_DISPLAY_WHITE / (h - lo) for lo, h in zip(self.low, self.high, strict=True)], value.dtype
-        ).reshape(shape)
+        gains = [_DISPLAY_WHITE / (h - lo) for lo, h in zip(self.low, self.high, strict=True)]
         with np.errstate(over="ignore", invalid="ignore"):
-            value -= low
-            value *= gain
+            # A pass over the pixels that would change nothing costs as much as one that does.
+            if any(self.low):
+                value -= np.asarray(self.low, value.dtype).reshape(-1, 1, 1)
+            if any(gain != 1 for gain in gains):
+                value *= np.asarray(gains, value.dtype).reshape(-1, 1, 1)
         np.clip(value, 0.0, _DISPLAY_WHITE, out=value)
         scaled = value.astype(np.float32, copy=False)
-        scaled[:, ~valid] = 0.0
+        if not valid.all():
+            scaled[:, ~valid] = 0.0
         return scaled
 
     def to_dict(self) -> dict[str, Any]:

@@ -112,14 +112,17 @@ def objects_in_window(
     x1, y1, x2, y2 = window.xyxy
     # Of the thousands in a large scene a tile shows few.
     box = objects.xyxy
-    objects = objects.take((box[:, 0] < x2) & (box[:, 2] > x1) & (box[:, 1] < y2) & (box[:, 3] > y1))
-    clipped = np.clip(objects.xyxy, [x1, y1, x1, y1], [x2, y2, x2, y2])
+    near = np.flatnonzero((box[:, 0] < x2) & (box[:, 2] > x1) & (box[:, 1] < y2) & (box[:, 3] > y1))
+    if not len(near):
+        return SceneObjects.none()
+    xyxy, labels = objects.xyxy[near], objects.labels[near]
+    clipped = np.clip(xyxy, [x1, y1, x1, y1], [x2, y2, x2, y2])
     sides = clipped[:, 2:] - clipped[:, :2]
-    area = (objects.xyxy[:, 2:] - objects.xyxy[:, :2]).prod(axis=1)
+    area = (xyxy[:, 2:] - xyxy[:, :2]).prod(axis=1)
     visible = sides.prod(axis=1) / area
     there = visible >= rule.ignore
     small = np.sqrt((sides * scale).prod(axis=1)) < rule.min_size
-    ignored = objects.ignored | (visible < rule.keep) | small
+    ignored = objects.ignored[near] | (visible < rule.keep) | small
     factors = np.array([*scale, *scale])
     boxes = (clipped - np.array([x1, y1, x1, y1], np.float64)) * factors
-    return SceneObjects(boxes[there], objects.labels[there], ignored[there])
+    return SceneObjects(boxes[there], labels[there], ignored[there])
