@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.model import is_model_wrapper
 from mmengine.runner import find_latest_checkpoint
 from safetensors.torch import load_file
 from torch import nn
@@ -99,9 +100,14 @@ def train(
     with warnings.catch_warnings():
         # Said by torch for every scheduler of mmengine, which steps them in its own order.
         warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
+        # Said when mmengine comes to a model that has its start weights already.
+        warnings.filterwarnings("ignore", message="init_weights of .* has been called more than once")
         runner = PluginRunner.from_cfg(config)
         if init_from is not None and last is None:
-            load_start_weights(runner.model, init_from, tuple(config.get("init_parts", ())))
+            model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+            # mmengine draws random weights when training begins, over whatever is there, unless that is done.
+            model.init_weights()
+            load_start_weights(model, init_from, tuple(config.get("init_parts", ())))
         runner.train()
     return work_dir
 

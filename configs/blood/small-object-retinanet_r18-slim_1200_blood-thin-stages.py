@@ -27,8 +27,8 @@ train_dataloader = dict(
         ],
     )
 )
-optim_wrapper = dict(optimizer=dict(lr=6e-4))
-max_iters = 1600
+optim_wrapper = dict(optimizer=dict(lr=3e-4))
+max_iters = 1200
 train_cfg = dict(max_iters=max_iters, val_interval=400)
 param_scheduler = [
     dict(type="LinearLR", start_factor=0.05, by_epoch=False, begin=0, end=100),
