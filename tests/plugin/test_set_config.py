@@ -11,6 +11,7 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 import rasterio
+import torch
 from mmdet.registry import DATASETS
 from mmengine.config import Config
 from mmengine.registry import HOOKS, init_default_scope
@@ -20,6 +21,7 @@ from retina_domains.bundle_making import read_facts
 from retina_domains.cli import main
 from retina_domains.errors import ConfigError
 from retina_domains.plugin.bundling import make_bundle
+from retina_domains.plugin.checkpoints import read_weights
 from retina_domains.plugin.detector import build_model
 from retina_domains.plugin.set_config import Fitted, load_fitted
 from retina_domains.plugin.training import load_config, shortened
@@ -197,3 +199,23 @@ def test_from_a_folder_to_a_bundle_by_two_commands(
     bundle = make_bundle(work / Path(ANY).name, work / "iter_2.pth", tmp_path / "bundle", facts)
     assert bundle.manifest.classes == ("tank", "car", "plane")
     assert bundle.manifest.input.gsd_range == (1.6, 2.5)
+
+
+@pytest.mark.slow
+def test_training_starts_from_the_weights_that_it_is_given(tmp_path: Path) -> None:
+    """A step at a rate of nothing leaves them as they were; mmengine draws random ones unless told not to."""
+    folder = write_set(tmp_path / "fields", 2, 3)
+    slim = [word for key, value in SLIM.items() for word in ("--set", f"{key}={value}")]
+    parts = [word for part in ("cfg", "dataloader", "evaluator") for word in ("--set", f"val_{part}=None")]
+    common = ["train", ANY, "--data", str(folder), "--iters", "1", "--set", "from_set.num_workers=0"]
+    still = ["--set", "optim_wrapper.optimizer.lr=0.0"]
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert main([*common, *parts, *slim, "--work-dir", str(first), "--seed", "1"]) == 0
+    given = first / "iter_1.pth"
+    start = ["--init-from", str(given), "--seed", "2"]
+    assert main([*common, *parts, *slim, *still, "--work-dir", str(second), *start]) == 0
+    before, after = read_weights(str(given)), read_weights(str(second / "iter_1.pth"))
+    learnt = [name for name in before if name.endswith(("weight", "bias"))]
+    assert len(learnt) > 50
+    for name in learnt:
+        torch.testing.assert_close(after[name], before[name], rtol=0, atol=0)
