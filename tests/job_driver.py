@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from functools import partial
 from pathlib import Path
@@ -27,4 +28,6 @@ def main(scene: str, out: str, seconds: str, *rest: str) -> int:
 
 
 if __name__ == "__main__":
+    # A shell that runs the tests in the background leaves Ctrl-C ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(guarded(lambda: main(*sys.argv[1:]), "job", debug=False))

@@ -163,7 +163,7 @@ def test_an_interrupt_ends_with_130_and_leaves_only_the_journal(
     scene: tuple[Path, int], undisturbed: dict[str, bytes], tmp_path: Path
 ) -> None:
     journal = journal_path(tmp_path / OUTPUTS[0])
-    process = start(scene[0], tmp_path, seconds=0.3)
+    process = start(scene[0], tmp_path)
     wait_for(journal, 9000, process)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
