@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -91,10 +90,9 @@ class SceneSet:
     def _forget_files(self) -> None:
         self._readers: OrderedDict[int, SceneReader] = OrderedDict()
         self._areas: dict[int, Area] = {}
-        self._bounded = False
 
     def __getstate__(self) -> dict[str, Any]:
-        own = ("_readers", "_areas", "_bounded")
+        own = ("_readers", "_areas")
         return {name: value for name, value in self.__dict__.items() if name not in own}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -140,10 +138,8 @@ class SceneSet:
             BlockReadError: the file cannot be decoded there.
         """
         prepared, size = self.scenes[scene], self.spec.size
-        # GDAL asks for the size of its cache once in a process, when the first block is read.
-        with nullcontext() if self._bounded else bounded_block_cache(_BLOCK_CACHE_BYTES):
+        with bounded_block_cache(_BLOCK_CACHE_BYTES):
             pixels, valid = self._reader(scene).read(window)
-        self._bounded = True
         chip, mask = resample(prepared.scaling.apply(pixels, valid), valid, (size, size))
         scale = (size / window.width, size / window.height)
         objects = objects_in_window(prepared.labels.objects, window, self.spec.cut, scale)
