@@ -6,6 +6,7 @@ dataclasses. A whole number serves as a float; nothing else is converted.
 
 from __future__ import annotations
 
+import json
 import math
 import types
 from collections.abc import Mapping
@@ -34,6 +35,22 @@ def from_json(cls: type[T], data: object, variants: Variants | None = None) -> T
     """
     value: T = _dataclass(cls, data, "", variants or {})
     return value
+
+
+def from_text(cls: type[T], text: str, name: str) -> T:
+    """Build ``cls`` from JSON text by :func:`from_json`; ``name``, of the file, is for messages.
+
+    Raises:
+        InvalidValueError: it is not JSON, or a field is unknown, missing or of a wrong type.
+    """
+    try:
+        data = json.loads(text)
+    except ValueError as error:
+        raise InvalidValueError(f"{name}: not valid JSON ({error})") from error
+    try:
+        return from_json(cls, data)
+    except InvalidValueError as error:
+        raise InvalidValueError(f"{name}: {error}") from error
 
 
 def to_json(value: Any, variants: Variants | None = None) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from retina_domains.cells.confusion import DetectorConfusion
 from retina_domains.errors import InvalidValueError
-from retina_domains.schema import from_json, to_json
+from retina_domains.schema import from_text, to_json
 from retina_domains.score_calibration import Calibration, LogitCurve
 from retina_domains.thresholds import ScoreThresholds
 
@@ -187,11 +187,4 @@ def parse_scores(text: str, name: str = SCORES_FILE) -> ScoreReport:
     Raises:
         InvalidValueError: it is not JSON, or a field is unknown, missing or of a wrong type.
     """
-    try:
-        data = json.loads(text)
-    except ValueError as error:
-        raise InvalidValueError(f"{name}: not valid JSON ({error})") from error
-    try:
-        return from_json(ScoreReport, data)
-    except InvalidValueError as error:
-        raise InvalidValueError(f"{name}: {error}") from error
+    return from_text(ScoreReport, text, name)

@@ -15,7 +15,7 @@ import numpy as np
 
 from retina_domains.errors import InvalidValueError
 from retina_domains.evaluation.matching import FALSE_POSITIVE, TRUE_POSITIVE, Matched
-from retina_domains.schema import from_json, to_json
+from retina_domains.schema import from_text, to_json
 from retina_domains.thresholds import ScoreThresholds
 from retina_domains.types import BoolArray, FloatArray, IntArray
 
@@ -282,11 +282,4 @@ def parse_confusion(text: str, name: str = CONFUSION_FILE) -> DetectorConfusion:
     Raises:
         InvalidValueError: it is not JSON, or a field is unknown, missing or of a wrong type.
     """
-    try:
-        data = json.loads(text)
-    except ValueError as error:
-        raise InvalidValueError(f"{name}: not valid JSON ({error})") from error
-    try:
-        return from_json(DetectorConfusion, data)
-    except InvalidValueError as error:
-        raise InvalidValueError(f"{name}: {error}") from error
+    return from_text(DetectorConfusion, text, name)
