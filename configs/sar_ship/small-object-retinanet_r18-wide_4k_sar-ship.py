@@ -1,10 +1,19 @@
-# Ships in one stage from scratch, on everything: version 2 of sar-ship.
+# Version 2 of sar-ship, on everything at once: tools/train.py THIS --init-from
+# work_dirs/paired/ours_hrsid_0/iter_800.pth (configs/paired/ours_r18_hrsid.py, seed 0)
 _base_ = [
     "../_base_/models/small_object_retinanet_r18-wide.py",
     "../_base_/datasets/sar_ships_mixed.py",
     "../_base_/schedules/adamw_cosine.py",
     "../_base_/default_runtime.py",
 ]
+init_parts = (
+    "backbone.conv1",
+    "backbone.bn1",
+    "backbone.layer1",
+    "backbone.layer2",
+    "backbone.layer3",
+    "bbox_head",
+)
 # How the model is to be used; tools/make_bundle.py writes it into the bundle.
 bundle = dict(
     name="sar-ship",
