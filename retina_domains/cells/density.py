@@ -11,7 +11,8 @@ draw.
 *Corrected*: ``(P - f_P A) / Se_P`` over ``(W - f_W A) / Se_W``, ``A`` the fields or mm2 that were searched,
 ``f`` false reports in one of them and ``Se`` the share of true ones reported, of parasites and of WBC, each
 drawn from its Jeffreys posterior on labelled fields: Rogan and Gladen's estimator (1978, Am J Epidemiol
-107:71) for counts per area, propagated by Monte Carlo (JCGM 101:2008) with a fixed seed.
+107:71) for counts per area, propagated by Monte Carlo (JCGM 101:2008) with a fixed seed. The upper end is
+never below that of a smear in which no parasite was reported, as in ``parasitaemia.py``.
 
 *WBC per uL*: measured in the patient, else 8,000 is assumed. The assumption is often the larger error:
 malaria lowers WBC counts, so that densities of P. falciparum patients in Thailand would have been
@@ -24,13 +25,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from retina_domains.cells.confusion import DetectorConfusion
 from retina_domains.cells.spread import draw_proportion, draw_rate, draw_total, proportion_spread
-from retina_domains.cells.values import DEFAULT_DRAWS, SPECIES, WBC, DrawSpec, Estimate
+from retina_domains.cells.values import DEFAULT_DRAWS, SPECIES, WBC, DrawSpec, Estimate, raised, refuted
 from retina_domains.errors import InvalidValueError
 from retina_domains.types import FloatArray
 
@@ -172,6 +173,9 @@ def count_density(
     if errors is not None:
         value = _corrected_value(total, white, errors) * wbc_count.per_ul
         corrected = _estimate(value, corrected_ratio(p, w, errors) * blood, spec.level, total == 0)
+        unseen = draw_total(0.0, spread.design, rng, extra=1.0)
+        none_false = replace(errors, false=np.zeros(spec.draws))
+        corrected = raised(corrected, corrected_ratio(unseen, w, none_false) * blood)
     return ParasiteDensity(
         fields=len(fields),
         parasites=int(total),
@@ -273,6 +277,12 @@ def _notes(parasites: int, wbc: int, wbc_count: WbcCount, errors: ThickErrors | 
             notes.append("the interval does not hold the error of the assumed WBC count")
     if errors is None:
         notes.append("no confusion of the detector is known: its errors are in no interval")
+    elif refuted(parasites, errors.false):
+        notes.append(
+            f"{parasites} parasites are reported where the detector reports {errors.plain[1]:.1f} falsely on "
+            "its labelled fields: its error rates do not fit this smear; rely on the figure as counted and "
+            "look at the cells"
+        )
     elif 0 < parasites <= errors.plain[1]:
         notes.append(
             f"{parasites} parasites are reported where the detector reports {errors.plain[1]:.1f} falsely: "

@@ -16,6 +16,11 @@ are themselves known from finitely many labelled cells only (Lang and Reiczigel 
 to 0 to 1, and the interval is that between the draws' quantiles: propagation of distributions by Monte Carlo
 (JCGM 101:2008). The seed is fixed.
 
+False reports that were not made cannot rule out cells that were not found: where fewer are reported than the
+detector's rates let expect, cutting draws at 0 would leave an interval of no length at 0. So the upper end is
+never below that of a smear in which nothing was reported, and its limit does not depend on the expected false
+reports (Helene 1983, Nucl Instrum Methods 212:319).
+
 The rates are the labelled set's average; ``DrawSpec.new_slide`` draws those of one more slide of its kind.
 What neither holds: a slide whose stain or focus the labelled fields know nothing of.
 """
@@ -23,13 +28,13 @@ What neither holds: a slide whose stain or focus the labelled fields know nothin
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from retina_domains.cells.confusion import DetectorConfusion, SlideCounts
 from retina_domains.cells.spread import JEFFREYS, draw_proportion, draw_rate, draw_total, proportion_spread
-from retina_domains.cells.values import DEFAULT_DRAWS, RBC, STAGES, DrawSpec, Estimate
+from retina_domains.cells.values import DEFAULT_DRAWS, RBC, STAGES, DrawSpec, Estimate, raised, refuted
 from retina_domains.errors import InvalidValueError
 from retina_domains.types import FloatArray
 
@@ -138,6 +143,9 @@ def count_parasitaemia(
     if errors is not None:
         value = _corrected_value(infected / total, errors)
         corrected = _estimate(value, corrected_draws(q, errors), spec.level, infected == 0)
+        unseen = draw_total(0.0, spread.design, rng, extra=1.0)
+        unseen = unseen / (unseen + draw_total(total, spread.design, rng))
+        corrected = raised(corrected, corrected_draws(unseen, replace(errors, false=np.zeros(spec.draws))))
     raw = _estimate(infected / total, q, spec.level, infected == 0)
     return Parasitaemia(
         fields=len(fields),
@@ -242,6 +250,12 @@ def _notes(total: int, infected: int, fields: int, errors: ThinErrors | None) ->
     notes = []
     if errors is None:
         notes.append("no confusion of the detector is known: its errors are in no interval")
+    elif refuted(infected, errors.false * (total - infected)):
+        notes.append(
+            f"{infected} infected cells are reported where the detector reports "
+            f"{errors.plain[1] * (total - infected):.1f} falsely on its labelled fields: its error rates do "
+            "not fit this smear; rely on the figure as counted and look at the cells"
+        )
     elif infected and errors.plain[2] * infected / total <= errors.plain[1]:
         notes.append(
             f"no more infected cells are reported than the detector reports falsely ({errors.plain[1]:.3%} "

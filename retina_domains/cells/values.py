@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.stats import poisson
 
 from retina_domains.errors import InvalidValueError
+from retina_domains.types import FloatArray
 
 RBC, WBC, PLATELET, GAMETOCYTE = "RBC", "WBC", "platelet", "gametocyte"
 STAGES = ("ring", "trophozoite", "schizont")
@@ -55,6 +59,31 @@ class Estimate:
 
     def __str__(self) -> str:
         return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}]"
+
+
+def raised(estimate: Estimate, unseen: FloatArray) -> Estimate:
+    """An estimate whose upper end is at least the one-sided limit where nothing was counted.
+
+    Args:
+        estimate: with its interval.
+        unseen: ``(M,)`` draws of what may be there though nothing of it was counted; may be infinite.
+
+    Raises:
+        InvalidValueError: the limit is not finite.
+    """
+    limit = float(np.quantile(unseen, estimate.level, method="higher"))
+    return replace(estimate, high=max(estimate.high, limit))
+
+
+def refuted(count: int, false: FloatArray, chance: float = 0.05) -> bool:
+    """Whether so few reports show that a detector's rates of false ones do not hold for what was counted.
+
+    Args:
+        count: reports, right and false.
+        false: ``(M,)`` draws of the expected false ones.
+        chance: below which so few reports, or fewer, are too rare to be believed.
+    """
+    return float(poisson.cdf(count, false).mean()) < chance
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from retina_domains.cells.confusion import DetectorConfusion, FieldConfusion
 from retina_domains.cells.density import ThickField, WbcCount, count_density
@@ -127,3 +129,36 @@ def test_impossible_values_are_refused():
         ThickField("a", -1, 3)
     with pytest.raises(InvalidValueError, match="found no pf"):
         count_density(smear(3, 10), MEASURED, known((0, 15), (9, 1), (0, 0)))
+
+
+def test_parasites_that_were_not_reported_falsely_rule_out_nothing():
+    """Two false parasites a field are known, none was reported at all: the limit is 3 over Se, per WBC."""
+    confusion = known((80, 20), (90, 10), (2, 0), slides=60)
+    found = count_density(smear(0, 10), MEASURED, confusion, DrawSpec(draws=50_000))
+    assert found.corrected is not None
+    assert (found.corrected.value, found.corrected.low) == (0.0, 0.0)
+    assert found.corrected.high == pytest.approx(3 / 0.8 / (500 / 0.9) * 8000, rel=0.1)
+    assert any("do not fit this smear" in note for note in found.notes)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 60), st.integers(0, 30)), min_size=1, max_size=12),
+    st.integers(500, 40_000),
+    st.booleans(),
+)
+def test_the_interval_holds_the_figure_which_goes_with_the_patients_count(counts, per_ul, corrected):
+    confusion = known((80, 20), (90, 10), (1, 0), slides=20) if corrected else None
+    fields = [ThickField(str(k), p, w + 20) for k, (p, w) in enumerate(counts)]
+    spec = DrawSpec(draws=1000)
+    found = count_density(fields, WbcCount(per_ul, assumed=False), confusion, spec)
+    double = count_density(fields, WbcCount(2 * per_ul, assumed=False), confusion, spec)
+    for one, other in ((found.raw, double.raw), (found.corrected, double.corrected)):
+        if one is not None:
+            assert other is not None
+            assert 0 <= one.low <= one.value <= one.high
+            assert one.high > 0
+            for end in ("value", "low", "high"):
+                assert getattr(other, end) == pytest.approx(2 * getattr(one, end), rel=1e-9)
+    fewer = count_density([*fields, ThickField("none", 0, 10)], WbcCount(per_ul, assumed=False), None, spec)
+    assert fewer.raw.value <= found.raw.value

@@ -6,6 +6,8 @@ import dataclasses
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from retina_domains.cells.confusion import DetectorConfusion, FieldConfusion
 from retina_domains.cells.intervals import jeffreys
@@ -68,7 +70,7 @@ def test_nothing_found_gives_the_rule_of_three():
 
 
 def test_reports_that_may_all_be_false_reach_down_to_zero():
-    found = count_parasitaemia(smear([1, 0] * 10), known((990, 10, 0), (2, 18, 0)))
+    found = count_parasitaemia(smear([1] * 17 + [0] * 3), known((990, 10, 0), (2, 18, 0)))
     assert found.corrected is not None
     assert (found.corrected.value, found.corrected.low) == (0.0, 0.0)
     assert found.corrected.high > 0
@@ -159,3 +161,45 @@ def test_intervals_hold_the_truth_nineteen_times_in_twenty(parasitaemia, seed):
         assert found is not None
         held += found.low <= 100 * parasitaemia <= found.high
     assert 105 <= held
+
+
+def test_false_reports_that_were_not_made_rule_out_nothing():
+    """Of no report none is false: the limit is that of a detector without false ones, 3 / n over Se."""
+    # Se = 1/2; of a healthy thousand 20 are called infected, so that 40 are expected here.
+    confusion = known((49_000, 1000, 0), (500, 500, 0))
+    found = count_parasitaemia(smear([0] * 20), confusion, DrawSpec(draws=50_000))
+    assert found.corrected is not None
+    assert (found.corrected.value, found.corrected.low) == (0.0, 0.0)
+    assert found.corrected.high == pytest.approx(100 * 6 / 2000, rel=0.1)
+    assert any("do not fit this smear" in note for note in found.notes)
+    few = count_parasitaemia(smear([1] * 5 + [0] * 15), confusion, DrawSpec(draws=50_000)).corrected
+    assert few is not None
+    assert few.high >= 100 * 5 / 2000
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 40), st.integers(0, 200)), min_size=1, max_size=12),
+    st.tuples(*[st.integers(0, 60)] * 3),
+    st.booleans(),
+)
+def test_whatever_is_counted_the_interval_holds_the_figure_and_an_empty_field_does_not_raise_it(
+    counts, errors, corrected
+):
+    wrong, missed, ghosts = errors
+    confusion = known((900, wrong, 10), (missed, 70, 5), nothing=(ghosts, ghosts)) if corrected else None
+    fields = [ThinField(str(k), x + healthy + 1, x) for k, (x, healthy) in enumerate(counts)]
+    spec = DrawSpec(draws=1000)
+    before = count_parasitaemia(fields, confusion, spec)
+    after = count_parasitaemia([*fields, ThinField("more", 100, 0)], confusion, spec)
+    for one in (before.raw, before.corrected, after.raw, after.corrected):
+        if one is not None:
+            assert 0 <= one.low <= one.value <= one.high <= 100
+            assert one.high > 0
+    assert after.raw.value <= before.raw.value
+    if before.corrected is not None:
+        assert after.corrected is not None
+        assert after.corrected.value <= before.corrected.value
+    # The order in which fields were taken tells nothing.
+    turned = count_parasitaemia(fields[::-1], confusion, spec)
+    assert turned.raw.high == pytest.approx(before.raw.high, rel=1e-9)
