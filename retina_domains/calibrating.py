@@ -10,11 +10,10 @@ import numpy as np
 
 from retina_domains.errors import InvalidValueError
 from retina_domains.evaluation.align import Comparison
-from retina_domains.evaluation.bootstrap import BootstrapSpec, Interval
+from retina_domains.evaluation.bootstrap import Interval
 from retina_domains.evaluation.calibration import reliability
 from retina_domains.evaluation.report import Evaluation
 from retina_domains.evaluation.score_fit import (
-    BETA,
     Evidence,
     FitSpec,
     HeldOut,
@@ -71,7 +70,7 @@ def measure_scores(
         InvalidValueError: there are fewer than five right or five wrong predictions, or a class is unknown.
         LabelError: see ``compare_detections``.
     """
-    _check_together(labelled.classes, spec)
+    _check_names(labelled.classes, spec)
     comparison = compare_detections(labelled.found, labelled.truth, labelled.classes, labelled.align)
     if not comparison.rule.by_class:
         raise InvalidValueError(f"{labelled.data} names no classes: scores are judged class by class")
@@ -81,7 +80,7 @@ def measure_scores(
         )
     evidence = gather(comparison, spec.together)
     everything = np.ones(len(evidence.scores), np.bool_)
-    learned = learn(evidence, everything, np.ones(len(evidence.truth), np.bool_), BETA[spec.prefer])
+    learned = learn(evidence, everything, np.ones(len(evidence.truth), np.bool_), spec)
     calibration = _calibration(labelled, evidence, learned, len(comparison.truth))
     limits, single = _limits(labelled.classes, evidence, learned), round(learned.pooled_cut, _DECIMALS)
     if kept_raw is not None:
@@ -104,7 +103,7 @@ def measure_scores(
         score_threshold=single,
         class_thresholds=limits.values,
         judged=tuple(
-            _judged(evidence, learned, tested, u, limits, spec.bootstrap) for u in range(len(evidence.units))
+            _judged(evidence, learned, tested, u, limits, spec) for u in range(len(evidence.units))
         ),
         errors=error_counts(errors),
         failures=worst_failures(errors),
@@ -115,11 +114,16 @@ def measure_scores(
     return MeasuredScores(report, errors)
 
 
-def _check_together(classes: Sequence[str], spec: FitSpec) -> None:
+def _check_names(classes: Sequence[str], spec: FitSpec) -> None:
     as_one = [name for names in spec.together for name in names]
     if unknown := [name for name in as_one if name not in classes]:
         raise InvalidValueError(
             f"class {unknown[0]!r} is to be judged as one with others: expected some of {', '.join(classes)}"
+        )
+    if unknown := [name for name, _ in spec.prefer_of if name not in classes]:
+        raise InvalidValueError(
+            f"class {unknown[0]!r} is to have a threshold of its own kind: expected one of "
+            f"{', '.join(classes)}"
         )
 
 
@@ -215,7 +219,7 @@ def _judged(
     tested: HeldOut | None,
     unit: int,
     limits: ScoreThresholds,
-    bootstrap: BootstrapSpec,
+    spec: FitSpec,
 ) -> JudgedScores:
     mine, names = e.unit == unit, e.units[unit]
     spans: tuple[Span | None, ...] = (None, None, None)
@@ -224,7 +228,7 @@ def _judged(
     bins: tuple[ScoreBin, ...] = ()
     if tested is not None:
         kept = tested.kept & mine
-        spans = tuple(_span(interval) for interval in kept_rates(e, tested.kept, unit, bootstrap))
+        spans = tuple(_span(interval) for interval in kept_rates(e, tested.kept, unit, spec.bootstrap))
         error = [calibration_error(tested.corrected[part], e.hits[part]) for part in (mine, kept)]
         after, bins = (error[0], error[1]), _bins(tested.corrected[mine], e.hits[mine])
     return JudgedScores(
@@ -245,6 +249,7 @@ def _judged(
         kept_error_after=after[1],
         before=_bins(e.scores[mine], e.hits[mine]),
         after=bins,
+        prefer=None if spec.preferred(names) == spec.prefer else spec.preferred(names),
     )
 
 

@@ -17,7 +17,7 @@ from retina_domains.thresholds import ScoreThresholds
 
 SCORES_FILE = "scores.json"
 FORMAT_VERSION = 1
-Prefer = Literal["f1", "precision", "recall"]
+Prefer = Literal["f1", "precision", "recall", "count"]
 Span = tuple[float, float, float]
 """A figure and the ends of its 95 % interval."""
 
@@ -63,6 +63,7 @@ class JudgedScores:
         kept_error_after: likewise.
         before: raw scores by bin.
         after: corrected ones, cross-validated.
+        prefer: what the threshold was chosen by, where that is not what the report says of all.
     """
 
     classes: tuple[str, ...]
@@ -82,6 +83,7 @@ class JudgedScores:
     kept_error_after: float | None
     before: tuple[ScoreBin, ...]
     after: tuple[ScoreBin, ...]
+    prefer: Prefer | None = None
 
     @property
     def name(self) -> str:
@@ -132,7 +134,7 @@ class ScoreReport:
         data: the labels, and how many images, scenes and objects they hold.
         folds: how it was cross-validated, in words; empty where it could not be.
         match: rule by which predictions were matched, such as ``iou:0.5``.
-        prefer: what thresholds were chosen by.
+        prefer: what thresholds were chosen by, but where a class says otherwise.
         kept_thresholds: thresholds were not chosen, but are those that the model had.
         calibration: for a bundle.
         score_threshold: for a bundle.

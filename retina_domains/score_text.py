@@ -10,6 +10,7 @@ PREFERENCE = {
     "f1": "F1 is largest",
     "precision": "F0.5, in which precision weighs twice as much as recall, is largest",
     "recall": "F2, in which recall weighs twice as much as precision, is largest",
+    "count": "as many are kept as there are objects",
 }
 HEAD = ("class", "objects", "threshold", "precision", "recall", "F1", "calibration error")
 
@@ -76,7 +77,12 @@ def told_choice(report: ScoreReport) -> str:
     """How thresholds were chosen, in a sentence."""
     if report.kept_thresholds:
         return "Thresholds were not fitted on these data."
-    return f"A threshold is where {PREFERENCE[report.prefer]}."
+    own = [
+        f"for {judged.name} where {PREFERENCE[judged.prefer]}"
+        for judged in report.judged
+        if judged.prefer is not None
+    ]
+    return f"A threshold is where {'; '.join([PREFERENCE[report.prefer], *own])}."
 
 
 def together(report: ScoreReport) -> Sequence[str]:

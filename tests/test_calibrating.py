@@ -12,12 +12,13 @@ from PIL import Image
 from score_cases import CLASSES, labelled_fields
 
 from retina_domains.calibrating import measure_scores
+from retina_domains.commands.calibrate import preferences
 from retina_domains.errors import InvalidValueError
 from retina_domains.evaluation.bootstrap import BootstrapSpec
 from retina_domains.evaluation.score_fit import FitSpec
 from retina_domains.failure_pictures import MOST_BYTES, write_failures
 from retina_domains.score_report import ScoreReport, format_scores, parse_scores
-from retina_domains.score_text import score_table
+from retina_domains.score_text import score_table, told_choice
 from retina_domains.writers.reliability import reliability_svg
 
 FEW = BootstrapSpec(30)
@@ -125,6 +126,32 @@ def test_labels_of_another_kind_are_refused() -> None:
 def test_a_class_that_is_none_of_the_models_cannot_be_judged() -> None:
     with pytest.raises(InvalidValueError, match=r"class 'pf' .* expected some of RBC, ring, gametocyte"):
         measure_scores(labelled_fields(), FitSpec((("ring", "pf"),)))
+
+
+def test_what_thresholds_are_chosen_by() -> None:
+    assert preferences([]) == ("f1", ())
+    assert preferences(["ring=recall", "count"]) == ("count", (("ring", "recall"),))
+    with pytest.raises(InvalidValueError, match="--prefer f2: expected f1, precision, recall, count, or CLASS="):
+        preferences(["f2"])
+    with pytest.raises(InvalidValueError, match="--prefer =f1: expected"):
+        preferences(["=f1"])
+    with pytest.raises(InvalidValueError, match="--prefer recall: all classes is named twice"):
+        preferences(["f1", "recall"])
+    with pytest.raises(InvalidValueError, match="--prefer ring=count: ring is named twice"):
+        preferences(["ring=f1", "ring=count"])
+
+
+def test_a_preference_of_one_class_is_told() -> None:
+    labelled = labelled_fields()
+    own = replace(AS_ONE, prefer_of=(("ring", "count"), ("RBC", "f1")))
+    report = measure_scores(labelled, own).report
+    assert [one.prefer for one in report.judged] == [None, "count"]
+    assert parse_scores(format_scores(report)) == report
+    assert told_choice(report) == (
+        "A threshold is where F1 is largest; for ring, gametocyte where as many are kept as there are objects."
+    )
+    with pytest.raises(InvalidValueError, match="class 'pf' is to have a threshold of its own kind"):
+        measure_scores(labelled, replace(AS_ONE, prefer_of=(("pf", "count"),)))
 
 
 def test_a_sheet_of_the_worst_errors(tmp_path: Path) -> None:

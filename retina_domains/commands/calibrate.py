@@ -1,7 +1,7 @@
 """Fit what a model's scores mean, and from which on to believe them, on images it has not learnt from.
 
-For each class: a curve that turns scores into chances, the threshold of the largest F1 (or F0.5, F2), and how
-good both are by cross-validation over scenes. The file that is written goes into a bundle with
+For each class: a curve that turns scores into chances, the threshold of the largest F1 (or F0.5, F2, or at
+which as many are kept as there are objects), and how good both are by cross-validation over scenes. The file that is written goes into a bundle with
 ``make-bundle --scores``; of a model of blood cells it holds the errors that counts are corrected by, too.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from retina_domains.calibrating import MeasuredScores, measure_scores
@@ -18,11 +19,11 @@ from retina_domains.errors import InvalidValueError
 from retina_domains.evaluation.align import AlignSpec
 from retina_domains.evaluation.bootstrap import BootstrapSpec
 from retina_domains.evaluation.matching import parse_rule
-from retina_domains.evaluation.score_fit import BETA, FitSpec
+from retina_domains.evaluation.score_fit import PREFERENCES, FitSpec
 from retina_domains.failure_pictures import write_failures
 from retina_domains.known_errors import Labelled
 from retina_domains.readers.labels import LabelContext, read_objects
-from retina_domains.score_report import format_scores
+from retina_domains.score_report import Prefer, format_scores
 from retina_domains.score_text import score_table
 from retina_domains.scoring import detect_images, labelled_images
 from retina_domains.types import Detector
@@ -46,7 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--failures", metavar="PNG", help="also draw the worst errors; pictures are quotes of the data"
     )
     parser.add_argument(
-        "--prefer", choices=sorted(BETA), default="f1", help="largest F1, F0.5 or F2 (default: %(default)s)"
+        "--prefer",
+        nargs="+",
+        default=[],
+        metavar="[CLASS=]KIND",
+        help="f1, precision (F0.5), recall (F2) or count (as many as there are), for all or for a class "
+        "(default: f1)",
     )
     parser.add_argument(
         "--together",
@@ -91,11 +97,39 @@ def run(args: argparse.Namespace) -> int:
         match=args.match,
     )
     together = tuple(tuple(names) for names in args.together)
-    spec = FitSpec(together, args.prefer, args.folds, BootstrapSpec(seed=args.seed))
+    prefer, prefer_of = preferences(args.prefer)
+    spec = FitSpec(together, prefer, args.folds, BootstrapSpec(seed=args.seed), prefer_of)
     measured = measure_scores(labelled, spec, kept if args.keep_thresholds else None, _command(args))
     print(score_table(measured.report))
     _write(args, measured, images)
     return 0
+
+
+def preferences(asked: Sequence[str]) -> tuple[Prefer, tuple[tuple[str, Prefer], ...]]:
+    """What thresholds are chosen by: of all classes, and of classes that are named.
+
+    Args:
+        asked: such as ``["f1", "ring=recall"]``.
+
+    Raises:
+        InvalidValueError: something else was written, or two things for all or for one class.
+    """
+    of_all: list[Prefer] = []
+    of_class: dict[str, Prefer] = {}
+    for text in asked:
+        name, equals, word = text.rpartition("=")
+        kind = next((known for known in PREFERENCES if known == word), None)
+        if kind is None or (equals and not name):
+            raise InvalidValueError(
+                f"--prefer {text}: expected {', '.join(PREFERENCES)}, or CLASS= and one of these"
+            )
+        if (not name and of_all) or name in of_class:
+            raise InvalidValueError(f"--prefer {text}: {name or 'all classes'} is named twice")
+        if name:
+            of_class[name] = kind
+        else:
+            of_all.append(kind)
+    return (of_all or ["f1"])[0], tuple(of_class.items())
 
 
 def _write(args: argparse.Namespace, measured: MeasuredScores, images: dict[str, Path]) -> None:
@@ -129,7 +163,7 @@ def _command(args: argparse.Namespace) -> str:
     words = ["retina-domains", "calibrate", *args.weights]
     words += ["--model", args.model] if args.model else []
     words += ["--data", args.data, *(["--images", *args.images] if args.images else [])]
-    words += ["--prefer", args.prefer] if args.prefer != "f1" else []
+    words += ["--prefer", *args.prefer] if args.prefer else []
     for names in args.together:
         words += ["--together", *names]
     words += ["--keep-thresholds"] if args.keep_thresholds else []

@@ -1,7 +1,8 @@
 """What scores mean, and from which on to believe them: learnt on validation data, and told honestly.
 
 For each class, or several judged as one, a curve on the log-odds (Platt, 1999) turns scores into chances, and
-the threshold is where F-beta is largest (van Rijsbergen, 1979). What is told of both comes from
+the threshold is where F-beta is largest (van Rijsbergen, 1979), or where as many are kept as there are
+objects. What is told of both comes from
 cross-validation over scenes: each scene's scores are corrected and cut by what the others taught, so that
 nothing is judged by what it was fitted on.
 """
@@ -23,7 +24,8 @@ from retina_domains.evaluation.matching import IGNORED, TRUE_POSITIVE, match_obj
 from retina_domains.score_report import Prefer
 from retina_domains.types import BoolArray, FloatArray, IntArray
 
-BETA: dict[Prefer, float] = {"f1": 1.0, "precision": 0.5, "recall": 2.0}
+_BETA: dict[Prefer, float] = {"f1": 1.0, "precision": 0.5, "recall": 2.0}
+PREFERENCES: tuple[Prefer, ...] = (*_BETA, "count")
 LEAST_RIGHT = 20
 # A curve needs odds that are finite.
 _EDGE = 1e-6
@@ -36,15 +38,36 @@ class FitSpec:
     Args:
         together: classes that are judged as one: an object of one of them that is reported as another is
             right.
-        prefer: ``"f1"``, or ``"precision"`` or ``"recall"``, which then weighs twice as much (F0.5, F2).
+        prefer: what thresholds are chosen by: ``"f1"``, or ``"precision"`` or ``"recall"``, which then weighs
+            twice as much (F0.5, F2), or ``"count"``: as many are kept as there are objects.
         folds: of the cross-validation, or as many as there are scenes.
         bootstrap: of the intervals.
+        prefer_of: classes for which thresholds are chosen by something else, and what; one of those that are
+            judged as one speaks for them all.
     """
 
     together: tuple[tuple[str, ...], ...] = ()
     prefer: Prefer = "f1"
     folds: int = 5
     bootstrap: BootstrapSpec = DEFAULT_SPEC
+    prefer_of: tuple[tuple[str, Prefer], ...] = ()
+
+    def preferred(self, names: Sequence[str]) -> Prefer:
+        """What the threshold of a class, or of several judged as one, is chosen by.
+
+        Raises:
+            InvalidValueError: several things were asked for.
+        """
+        asked = {kind for name, kind in self.prefer_of if name in names}
+        if len(asked) > 1:
+            raise InvalidValueError(
+                f"{', '.join(names)} have one threshold, to be chosen by {' and by '.join(sorted(asked))}: "
+                "name one of these"
+            )
+        return asked.pop() if asked else self.prefer
+
+
+DEFAULT_FIT = FitSpec()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,14 +183,14 @@ def judged_units(classes: Sequence[str], together: Sequence[Sequence[str]]) -> t
     return tuple(by_first.get(name, (name,)) for name in classes if name in by_first or name not in named)
 
 
-def learn(evidence: Evidence, use: BoolArray, parts: BoolArray, beta: float) -> Learned:
+def learn(evidence: Evidence, use: BoolArray, parts: BoolArray, spec: FitSpec = DEFAULT_FIT) -> Learned:
     """Curves and thresholds from some of the evidence.
 
     Args:
         evidence: all of it.
         use: ``(N,)`` predictions to learn from.
         parts: ``(parts,)`` the scenes they are of.
-        beta: of F-beta.
+        spec: what thresholds are chosen by.
 
     Raises:
         InvalidValueError: fewer than five right or five wrong predictions in all.
@@ -184,16 +207,19 @@ def learn(evidence: Evidence, use: BoolArray, parts: BoolArray, beta: float) -> 
             curves[u], own[u] = _curve(e.scores[mask], e.hits[mask]), True
     corrected = on_curve(e.scores, curves[e.unit, 0], curves[e.unit, 1])
     truth = e.truth[parts].sum(axis=0)
-    pooled_cut = best_cut(corrected[use], e.hits[use], float(truth.sum()), beta)
+    pooled_cut = best_cut(corrected[use], e.hits[use], float(truth.sum()), spec.prefer)
     for u, mask in enumerate(masks):
         own_cut[u] = int(e.hits[mask].sum()) >= LEAST_EACH
-        cuts[u] = best_cut(corrected[mask], e.hits[mask], truth[u], beta) if own_cut[u] else pooled_cut
+        if own_cut[u]:
+            cuts[u] = best_cut(corrected[mask], e.hits[mask], truth[u], spec.preferred(e.units[u]))
+        else:
+            cuts[u] = pooled_cut
     return Learned(curves, own, cuts, own_cut, pooled, pooled_cut)
 
 
 def held_out(evidence: Evidence, spec: FitSpec) -> HeldOut | None:
     """Each part corrected and cut by what the others taught; None where they are too few to teach."""
-    e, beta = evidence, BETA[spec.prefer]
+    e = evidence
     fold = deal_folds(e.truth.sum(axis=1), spec.folds)
     n_folds = int(fold.max(initial=-1)) + 1
     corrected, kept = np.zeros(len(e.scores)), np.zeros(len(e.scores), np.bool_)
@@ -204,7 +230,7 @@ def held_out(evidence: Evidence, spec: FitSpec) -> HeldOut | None:
         right, total = int(e.hits[~out].sum()), int((~out).sum())
         if min(right, total - right) < LEAST_EACH:
             return None
-        taught = learn(e, ~out, fold != k, beta)
+        taught = learn(e, ~out, fold != k, spec)
         corrected[out] = taught.corrected(e.scores[out], e.unit[out])
         kept[out] = corrected[out] >= taught.cuts[e.unit[out]]
     return HeldOut(n_folds, corrected, kept)
@@ -221,22 +247,28 @@ def deal_folds(sizes: FloatArray, folds: int) -> IntArray:
     return fold
 
 
-def best_cut(scores: FloatArray, hits: BoolArray, truth: float, beta: float) -> float:
-    """Threshold of the largest F-beta: halfway to the next lower score, so that rounding changes nothing.
+def best_cut(scores: FloatArray, hits: BoolArray, truth: float, prefer: Prefer = "f1") -> float:
+    """Threshold that is best by what is preferred: halfway to the next lower score, so that rounding changes nothing.
 
     Args:
         scores: ``(N,)``, one or more.
         hits: ``(N,)``.
         truth: objects there are to find.
-        beta: how much more recall weighs than precision.
+        prefer: as in :class:`FitSpec`.
     """
     order = np.argsort(-scores, kind="stable")
     at, right = scores[order], np.cumsum(hits[order])
     last = np.r_[np.flatnonzero(np.diff(at)), len(at) - 1]
-    f = (1 + beta**2) * right[last] / (last + 1 + beta**2 * truth)
-    best = int(np.argmax(f))
+    best = int(np.argmax(_worth(last + 1, right[last], truth, prefer)))
     below = at[last[best + 1]] if best + 1 < len(last) else at[last[best]]
     return float((at[last[best]] + below) / 2)
+
+
+def _worth(kept: IntArray, right: IntArray, truth: float, prefer: Prefer) -> FloatArray:
+    if prefer == "count":
+        return -np.abs(kept - truth)
+    weight = _BETA[prefer] ** 2
+    return (1 + weight) * right / (kept + weight * truth)
 
 
 def kept_rates(

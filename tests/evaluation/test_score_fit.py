@@ -86,10 +86,38 @@ def test_units_of_classes() -> None:
 def test_the_best_cut_by_hand() -> None:
     # Of 4 objects; F1 at .9: 2/5, at .8: 4/6, at .6: 4/7, at .5: 6/8, at .1: 6/9.
     scores, hits = np.array([0.5, 0.9, 0.6, 0.8, 0.1]), np.array([1, 1, 0, 1, 0], bool)
-    assert best_cut(scores, hits, 4, 1.0) == pytest.approx((0.5 + 0.1) / 2)
+    assert best_cut(scores, hits, 4, "f1") == pytest.approx((0.5 + 0.1) / 2)
     # F0.5 at .8: 1.25 * 2 / (2 + .25 * 4) = .833, at .5: 1.25 * 3 / (4 + 1) = .75.
-    assert best_cut(scores, hits, 4, 0.5) == pytest.approx((0.8 + 0.6) / 2)
-    assert best_cut(scores[[1]], hits[[1]], 1, 1.0) == 0.9
+    assert best_cut(scores, hits, 4, "precision") == pytest.approx((0.8 + 0.6) / 2)
+    assert best_cut(scores[[1]], hits[[1]], 1, "f1") == 0.9
+    # As many as there are: four are kept at .5, though one of them is wrong; of none only the first is.
+    assert best_cut(scores, hits, 4, "count") == pytest.approx((0.5 + 0.1) / 2)
+    assert best_cut(scores, hits, 2, "count") == pytest.approx((0.8 + 0.6) / 2)
+    assert best_cut(scores, hits, 0, "count") == pytest.approx((0.9 + 0.8) / 2)
+
+
+def test_a_class_has_its_own_preference() -> None:
+    spec = FitSpec((("ring", "schizont"),), "f1", prefer_of=(("schizont", "recall"), ("RBC", "count")))
+    assert spec.preferred(("ring", "schizont")) == "recall"
+    assert spec.preferred(("RBC",)) == "count"
+    assert spec.preferred(("gametocyte",)) == "f1"
+    torn = FitSpec(prefer_of=(("ring", "recall"), ("schizont", "count")))
+    with pytest.raises(InvalidValueError, match="chosen by count and by recall: name one"):
+        torn.preferred(("ring", "schizont"))
+
+
+def test_counts_are_right_by_preference() -> None:
+    """What is kept on other scenes is as many as there are, where F1 keeps too few or too many."""
+    e = drawn(4_000, seed=5, slope=0.6, intercept=-1.0)
+    counted = held_out(e, FitSpec(prefer="count"))
+    by_class = held_out(e, FitSpec(prefer_of=(("a", "count"),)))
+    plain = held_out(e, FitSpec())
+    assert counted is not None
+    assert by_class is not None
+    assert plain is not None
+    assert counted.kept.sum() == pytest.approx(e.truth.sum(), rel=0.05)
+    assert plain.kept.sum() > 1.2 * e.truth.sum()
+    np.testing.assert_array_equal(by_class.kept, counted.kept)
 
 
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=30), st.integers(2, 6))
@@ -104,7 +132,7 @@ def test_folds_are_even_and_complete(sizes: list[int], folds: int) -> None:
 
 def test_the_curve_that_was_drawn_from_is_found() -> None:
     e = drawn(20_000, seed=1, slope=2.0, intercept=-0.5)
-    learned = learn(e, np.ones(20_000, bool), np.ones(10, bool), 1.0)
+    learned = learn(e, np.ones(20_000, bool), np.ones(10, bool))
     assert learned.curves[0] == pytest.approx([2.0, -0.5], abs=0.08)
     assert learned.own.tolist() == [True]
     tested = held_out(e, FitSpec())
@@ -124,7 +152,7 @@ def test_a_class_of_few_takes_the_curve_of_all() -> None:
         np.r_[many.part, few.part],
         np.c_[many.truth, np.ones(10)],
     )
-    learned = learn(both, np.ones(2_030, bool), np.ones(10, bool), 1.0)
+    learned = learn(both, np.ones(2_030, bool), np.ones(10, bool))
     assert learned.own.tolist() == [True, False]
     assert learned.own_cut.tolist() == [True, False]
     assert learned.curves[1].tolist() == list(learned.pooled)
@@ -150,7 +178,7 @@ def test_too_little_to_teach() -> None:
     few = evidence([0.5] * 6, [True, False] * 3, [0] * 6, [0, 1] * 3, [[2], [2]], units=(("a",),))
     assert held_out(few, FitSpec()) is None
     with pytest.raises(InvalidValueError, match="3 right and 3 wrong predictions"):
-        learn(few, np.ones(6, bool), np.ones(2, bool), 1.0)
+        learn(few, np.ones(6, bool), np.ones(2, bool))
 
 
 def test_rates_of_what_is_kept_by_hand() -> None:
