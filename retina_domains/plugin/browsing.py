@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from mmdet.registry import DATASETS
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
 
 from retina_domains.errors import ConfigError, InvalidValueError
+from retina_domains.plugin.config_check import check_names
 from retina_domains.plugin.from_config import class_names
 from retina_domains.samples.objects import SceneObjects
 from retina_domains.writers.contact_sheet import SeenChip
@@ -32,7 +32,7 @@ def seen_chips(config: Config, split: Split, count: int, seed: int) -> tuple[lis
         The samples and the names of the classes.
 
     Raises:
-        ConfigError: the config has no such loader.
+        ConfigError: the config has no such loader, or names something that there is not.
         InvalidValueError: ``count`` is none.
     """
     if count < 1:
@@ -40,7 +40,7 @@ def seen_chips(config: Config, split: Split, count: int, seed: int) -> tuple[lis
     loader = config.get(f"{split}_dataloader")
     if not loader:
         raise ConfigError(f"{config.filename}: has no {split}_dataloader: name another split")
-    init_default_scope(config.get("default_scope", "mmdet"))
+    check_names(config)
     dataset = DATASETS.build(loader.dataset)
     if not len(dataset):
         raise ConfigError(f"{config.filename}: the {split} set is empty: check its paths and filters")

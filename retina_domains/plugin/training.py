@@ -17,6 +17,7 @@ from torch import nn
 from retina_domains.bundle import bundle_folder
 from retina_domains.errors import BundleError, ConfigError, InvalidValueError
 from retina_domains.plugin.checkpoints import ALLOWED, read_weights
+from retina_domains.plugin.config_check import check_names
 from retina_domains.plugin.detector import weight_slots
 from retina_domains.plugin.workers import PluginRunner
 from retina_domains.resources import config_path
@@ -85,7 +86,12 @@ def train(
 
     Returns:
         ``work_dir``.
+
+    Raises:
+        ConfigError: the config names something that there is not, or lacks an argument.
+        BundleError: weights to start from do not fit.
     """
+    check_names(config)
     work_dir = Path(work_dir)
     config.work_dir = str(work_dir)
     last = find_latest_checkpoint(str(work_dir)) if resume and work_dir.is_dir() else None

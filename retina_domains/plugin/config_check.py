@@ -1,0 +1,111 @@
+"""Names in a config looked at before anything is built, so that a slip of the pen is one clear line.
+
+The registries of mmengine tell an unknown type as a KeyError and an unknown argument as a TypeError, out of
+the middle of a run's start.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from mmdet.registry import DATASETS, HOOKS, METRICS, MODELS, TASK_UTILS, TRANSFORMS
+from mmengine.config import Config
+from mmengine.registry import Registry, init_default_scope
+
+from retina_domains.errors import ConfigError
+
+_OURS = "retina_domains."
+# By the key under which a type stands, what it is and where it is registered.
+_PLACES: Mapping[str, tuple[str, Registry]] = {
+    "pipeline": ("transform", TRANSFORMS),
+    "transforms": ("transform", TRANSFORMS),
+    "dataset": ("data set", DATASETS),
+    "datasets": ("data set", DATASETS),
+    "val_evaluator": ("metric", METRICS),
+    "test_evaluator": ("metric", METRICS),
+    "custom_hooks": ("hook", HOOKS),
+}
+# Filled in by whoever builds them.
+_GIVEN = frozenset({"self", "train_cfg", "test_cfg"})
+
+
+def check_names(config: Config) -> None:
+    """Raise where a config names a transform, data set, metric, hook or argument that there is not.
+
+    Arguments of models are looked at where the class is ours: MMDetection takes some out of its own configs
+    before it builds from them.
+
+    Args:
+        config: as it will be built.
+
+    Raises:
+        ConfigError: one line that names what, where, and what there is.
+    """
+    init_default_scope(config.get("default_scope", "mmdet"))
+    name = str(config.filename or "config")
+    for key, value in config.items():
+        _walk(value, f"{name}: {key}", _PLACES.get(key), in_model=key == "model")
+
+
+def _walk(value: Any, at: str, place: tuple[str, Registry] | None, in_model: bool) -> None:
+    """Look at a value and all below it; ``place`` is what dicts with a type are, where that is known."""
+    if isinstance(value, list | tuple):
+        for item in value:
+            _walk(item, at, place, in_model)
+    if not isinstance(value, Mapping):
+        return
+    if "type" in value:
+        found = _of_model(value) if in_model else None if place is None else _registered(value, at, *place)
+        if found is not None:
+            _check_arguments(found, value, at, complete=not in_model)
+    for key, inner in value.items():
+        _walk(inner, f"{at}.{key}", _PLACES.get(key, None), in_model)
+
+
+def _registered(value: Mapping[str, Any], at: str, kind: str, registry: Registry) -> Any:
+    """The class or function that a dict is built from."""
+    told = value["type"]
+    if not isinstance(told, str):
+        return told
+    found = registry.get(told)
+    if found is None:
+        near = get_close_matches(told, _names(registry), n=1)
+        hint = f"did you mean {near[0]}?" if near else "see docs/training_data.md for those there are"
+        raise ConfigError(f"{at}: there is no {kind} {told!r}: {hint}")
+    return found
+
+
+def _names(registry: Registry | None) -> list[str]:
+    """Names of a registry and of those that it looks in next."""
+    names: list[str] = []
+    while registry is not None:
+        names += registry.module_dict
+        registry = registry.parent
+    return names
+
+
+def _of_model(value: Mapping[str, Any]) -> Any:
+    """A part of a model, where its class is ours."""
+    told = value["type"]
+    found = (MODELS.get(told) or TASK_UTILS.get(told)) if isinstance(told, str) else told
+    return found if getattr(found, "__module__", "").startswith(_OURS) else None
+
+
+def _check_arguments(found: Any, value: Mapping[str, Any], at: str, *, complete: bool) -> None:
+    """Raise where arguments do not fit the signature; with ``complete`` also where one is missing."""
+    parameters = inspect.signature(found).parameters
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return
+    known = [name for name in parameters if name not in _GIVEN]
+    name = getattr(found, "__name__", str(found))
+    unknown = sorted(set(value) - {"type", "_scope_", *parameters})
+    if unknown:
+        raise ConfigError(
+            f"{at}: {name} has no argument {unknown[0]!r}: it takes {', '.join(known) or 'none'}"
+        )
+    missing = [p for p in known if parameters[p].default is inspect.Parameter.empty and p not in value]
+    if complete and missing:
+        raise ConfigError(f"{at}: {name} needs the argument {missing[0]!r}: it takes {', '.join(known)}")
