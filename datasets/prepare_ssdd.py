@@ -23,7 +23,7 @@ def read(root: Path, images: Path | None) -> Sequence[ImageLabels]:
         raise InputFileError(f"{root}: no Annotations: expected {SOURCE.layout}")
     base = styles[0]
     found = []
-    for folder in sorted(base.glob("Annotations*")):
+    for folder in _annotations(base):
         split = folder.name.removeprefix("Annotations").strip("_")
         pictures = base / folder.name.replace("Annotations", "JPEGImages")
         for image in read_voc(folder, images or (pictures if pictures.is_dir() else base), split=split):
@@ -33,8 +33,14 @@ def read(root: Path, images: Path | None) -> Sequence[ImageLabels]:
     return found
 
 
+def _annotations(base: Path) -> list[Path]:
+    """Folders that hold every label once: others repeat some of them, as ``Annotations_test_inshore``."""
+    parted = [base / f"Annotations_{split}" for split in ("train", "test")]
+    return [p for p in parted if p.is_dir()] or [p for p in [base / "Annotations"] if p.is_dir()]
+
+
 def _has_labels(folder: Path) -> bool:
-    return any(p.is_dir() for p in folder.glob("Annotations*"))
+    return bool(_annotations(folder))
 
 
 SOURCE = DataSource(

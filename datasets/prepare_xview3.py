@@ -15,6 +15,7 @@ from retina_domains.labelled import ClassMap, ImageLabels
 from retina_domains.readers.datasets import read_xview3
 
 _TABLES = {"train.csv": "train", "validation.csv": "val", "public.csv": "test", "private.csv": "holdout"}
+_RASTER = "VH_dB.tif"
 
 
 def read(root: Path, images: Path | None) -> Sequence[ImageLabels]:
@@ -22,9 +23,11 @@ def read(root: Path, images: Path | None) -> Sequence[ImageLabels]:
     tables = [(root / name, split) for name, split in _TABLES.items() if (root / name).is_file()]
     if not tables:
         raise InputFileError(f"{root}: no {' or '.join(_TABLES)}: expected {SOURCE.layout}")
-    return [
-        image for table, split in tables for image in read_xview3(table, images or root, "VH_dB.tif", split)
-    ]
+    folder = images or root
+    found = [image for table, split in tables for image in read_xview3(table, folder, _RASTER, split)]
+    named = {image.path for image in found}
+    # No row may mean that a scene holds nothing, or that its table is another: that is not ours to tell.
+    return found + [ImageLabels(path) for path in sorted(folder.rglob(_RASTER)) if path not in named]
 
 
 SOURCE = DataSource(

@@ -16,7 +16,7 @@ from retina_domains.readers import open_scene
 from retina_domains.readers.datasets import read_coco
 from retina_domains.readers.datasets.files import load_json
 from retina_domains.readers.eight_bit import read_eight_bit
-from retina_domains.readers.pictures import RASTER_ENDINGS, decoding
+from retina_domains.readers.pictures import WINDOWED_ENDINGS, decoding
 from retina_domains.samples.anchor_tuning import ObjectSizes
 from retina_domains.types import InputSpec
 
@@ -124,7 +124,7 @@ def look_at_set(folder: str | Path) -> TrainingSet:
     looks = [_look(image.path) for image in _spread(labels)]
     windowed = (
         int(objects.image_sizes.max()) > WHOLE_IMAGE_PX
-        or any(image.path.suffix.lower() in RASTER_ENDINGS for image in labels)
+        or any(image.path.suffix.lower() in WINDOWED_ENDINGS for image in labels)
         or any(look.deep for look in looks)
     )
     fewest = min(look.bands for look in looks)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -45,6 +45,7 @@ class Checked:
     left_out: dict[str, str]
     cut: int = 0
     between: int = 0
+    turned: tuple[str, ...] = ()
 
 
 def prepare(
@@ -82,9 +83,11 @@ def prepare(
     tell(f"{len(labelled)} labelled images: decoding them")
     checked = _checked(source, labels, class_map, options, root)
     if not any(image.objects for image in checked.images):
+        first = next(iter(checked.findings), None)
+        why = "" if first is None else f", the first, in {first.image}, as {first.why}"
         raise LabelError(
             f"{root}: none of {len(checked.images)} images has an object that can be used "
-            f"({len(checked.findings)} were left out): check the labels and --class-map"
+            f"({len(checked.findings)} were left out{why}): check the labels and --class-map"
         )
     splits = _split(source, checked.images, len(class_map.classes), options)
     report = ConversionReport(
@@ -96,7 +99,7 @@ def prepare(
         find_leaks(splits, by_place=options.split == "blocks"),
         checked.unlabelled,
         checked.left_out,
-        _notes(source, checked, options),
+        [*_notes(source, checked, labels, options), *_lacking(splits)],
     )
     _refuse_leaks(report.leaks, root, options)
     if not check:
@@ -115,8 +118,27 @@ def _check_call(source: DataSource, root: Path, out: Path, options: PrepareOptio
         raise InvalidValueError(f"--out {out}: lies in the source, {root}: name a folder outside of it")
 
 
-def _notes(source: DataSource, checked: Checked, options: PrepareOptions) -> list[str]:
+def _lacking(splits: Mapping[str, Sequence[CleanImage]]) -> list[str]:
+    """A sentence for every split without an object to learn from or to measure with."""
+    return [
+        f"{name} has no object that counts: give it more with --val-share or --test-share, or another --seed."
+        for name, images in splits.items()
+        if all(item.object.ignored for image in images for item in image.objects)
+    ]
+
+
+def _notes(
+    source: DataSource, checked: Checked, labels: Sequence[ImageLabels], options: PrepareOptions
+) -> list[str]:
     notes = list(source.notes)
+    if checked.turned:
+        notes.append(
+            f"{len(checked.turned)} images are to be turned by viewers, as their EXIF says, the first is "
+            f"{checked.turned[0]}: pixels are taken as they are stored, so that labels drawn on the turned "
+            "image do not fit. Look at them with browse; if they do not, store the images turned."
+        )
+    if lost := sum(image.unplaced for image in labels):
+        notes.append(f"{lost} objects lie on none of the images and are in no split.")
     mode = options.split or source.split
     if mode == "scene" and not any(image.labels.scene for image in checked.images):
         notes.append(
@@ -163,7 +185,7 @@ def _checked(
 ) -> Checked:
     """Decode every labelled image, clean its objects."""
     labelled = [image for image in labels if image.source]
-    unlabelled = tuple(image.path.name for image in labels if not image.source)
+    unlabelled = tuple(_shown(image.path, root) for image in labels if not image.source)
     with ThreadPoolExecutor(options.jobs) as pool:
         pictures = list(pool.map(lambda image: _examined(image, options), labelled))
     left_out = {i.path.name: p for i, p in zip(labelled, pictures, strict=True) if isinstance(p, str)}
@@ -180,7 +202,8 @@ def _checked(
         objects, found = clean_objects(image, (picture.width, picture.height), class_map)
         whole.append(CleanImage(image, objects, picture.sha256, name))
         findings += found
-    checked = Checked(tuple(whole), tuple(findings), unlabelled, left_out)
+    turned = tuple(image.path.name for image, picture in readable if picture.turned)
+    checked = Checked(tuple(whole), tuple(findings), unlabelled, left_out, turned=turned)
     if options.split != "blocks":
         return checked
     return _in_blocks(checked, class_map, options, _split_spec(source, options))
@@ -208,6 +231,11 @@ def block_of(image: CleanImage, window: Window) -> CleanImage:
     """A part of a scene, with a name and a content of its own."""
     name = f"{Path(image.file_name).with_suffix('').as_posix()}_r{window.row}_c{window.col}.vrt"
     return replace(image, file_name=name, sha256=f"{image.sha256} {window.xyxy}", window=window)
+
+
+def _shown(path: Path, root: Path) -> str:
+    """A path as people know it: below the folder of the set, where it lies there."""
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
 
 
 def _grouped(image: ImageLabels, pattern: re.Pattern[str]) -> ImageLabels:
@@ -241,7 +269,7 @@ def _with_picture(
     if source.unit == "gsd":
         known = replace(known, gsd=image.gsd or picture.gsd or options.gsd)
     else:
-        known = replace(known, mpp=image.mpp or options.mpp)
+        known = replace(known, mpp=image.mpp or picture.mpp or options.mpp)
     return sized(known, options.point_size_m, options.point_size_px)
 
 

@@ -48,6 +48,7 @@ class ImageLabels:
         offset: ``(x, y)`` px of its upper left corner within the scene, or None.
         source: label file, for messages; empty: no label file names the image.
         facts: whatever else is told; plain values.
+        unplaced: objects of the label file that lie on no image at all; told with the first image alone.
     """
 
     path: Path
@@ -61,6 +62,7 @@ class ImageLabels:
     offset: tuple[float, float] | None = None
     source: str = ""
     facts: Mapping[str, Fact] = field(default_factory=dict)
+    unplaced: int = 0
 
     def __post_init__(self) -> None:
         for name in ("gsd", "mpp"):

@@ -17,9 +17,13 @@ from retina_domains.errors import BlockReadError, GeoreferenceError, InputFileEr
 from retina_domains.georef import ground_sampling
 from retina_domains.readers import open_scene
 from retina_domains.readers.fingerprint import fingerprint
+from retina_domains.readers.slide import SLIDE_SUFFIXES
 from retina_domains.types import Window
 
 RASTER_ENDINGS = (".tif", ".tiff", ".vrt", ".jp2", ".img", ".ntf")
+# What is read by windows: rasters, and slides of scanners.
+WINDOWED_ENDINGS = (*RASTER_ENDINGS, *SLIDE_SUFFIXES)
+_ORIENTATION, _UPRIGHT = 0x0112, 1
 # Larger rasters are decoded when they are trained on, block by block; to read them all here would take hours.
 _DECODED_PX = 64 * 2**20
 _REMEDY = "replace it with a whole copy, or leave it out with --skip-unreadable"
@@ -47,12 +51,16 @@ class Picture:
         height: px.
         sha256: names its content, with the way it was made before the colon.
         gsd: metres a pixel, the mean of both axes at its centre; None without georeference.
+        mpp: micrometres a pixel, the mean of both axes, as a slide tells; None elsewhere.
+        turned: its EXIF record asks viewers to turn it. Pixels are always taken as they are stored.
     """
 
     width: int
     height: int
     sha256: str
     gsd: float | None = None
+    mpp: float | None = None
+    turned: bool = False
 
 
 def examine(path: Path) -> Picture:
@@ -63,13 +71,13 @@ def examine(path: Path) -> Picture:
     """
     if not path.is_file():
         raise InputFileError(f"{path}: no such image: is the folder of images the right one?")
-    if path.suffix.lower() in RASTER_ENDINGS:
+    if path.suffix.lower() in WINDOWED_ENDINGS:
         return _examine_raster(path)
     try:
-        width, height = _decoded(path)
+        (width, height), turned = _decoded(path)
     except Image.DecompressionBombError:
         return _examine_raster(path)
-    return Picture(width, height, fingerprint(str(path)))
+    return Picture(width, height, fingerprint(str(path)), turned=turned)
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -78,7 +86,7 @@ def image_size(path: Path) -> tuple[int, int]:
     Raises:
         InputFileError: it is missing or no image.
     """
-    if path.suffix.lower() in RASTER_ENDINGS:
+    if path.suffix.lower() in WINDOWED_ENDINGS:
         with open_scene(path) as reader:
             return reader.scene.width, reader.scene.height
     try:
@@ -105,12 +113,13 @@ def thumbnail(path: Path, side: int) -> NDArray[np.uint8]:
         raise InputFileError(f"{path}: does not decode ({error}): {_REMEDY}") from error
 
 
-def _decoded(path: Path) -> tuple[int, int]:
+def _decoded(path: Path) -> tuple[tuple[int, int], bool]:
+    """Width and height, px, of an image that was decoded, and whether viewers are to turn it."""
     try:
         with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
             with Image.open(path) as image:
                 image.load()
-                return image.size
+                return image.size, image.getexif().get(_ORIENTATION, _UPRIGHT) != _UPRIGHT
     except UnidentifiedImageError as error:
         raise InputFileError(f"{path}: is not an image that can be decoded: {_REMEDY}") from error
     # A damaged PNG gives SyntaxError, a damaged TIFF or JPEG OSError or ValueError.
@@ -131,4 +140,5 @@ def _examine_raster(path: Path) -> Picture:
             except GeoreferenceError:
                 # A raster of another body, or one whose centre has no place: its pixels serve all the same.
                 gsd = None
-    return Picture(scene.width, scene.height, fingerprint(str(path)), gsd)
+    mpp = None if scene.grid is None or scene.grid.mpp is None else sum(scene.grid.mpp) / 2
+    return Picture(scene.width, scene.height, fingerprint(str(path)), gsd, mpp)

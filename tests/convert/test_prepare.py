@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,18 @@ def source_for(images: list[ImageLabels], **changes: Any) -> DataSource:
         "read": lambda root, folder: images,
     }
     return DataSource(**(facts | changes))
+
+
+CHECK_LEAKS = PrepareOptions(allow_leaks=True)
+
+
+def put_raster(path: Path, number: int) -> None:
+    """A raster of 20 m a side, 10 km east of the one before."""
+    profile = {"driver": "GTiff", "width": 20, "height": 20, "count": 1, "dtype": "uint8"}
+    transform = Affine(1, 0, 500_000 + 10_000 * number, 0, -1, 5_000_000)
+    pixels = np.random.default_rng(number).integers(0, 255, (1, 20, 20), np.uint8)
+    with rasterio.open(path, "w", crs="EPSG:32631", transform=transform, **profile) as file:
+        file.write(pixels)
 
 
 def labelled(paths: list[Path], per_scene: int = 2) -> list[ImageLabels]:
@@ -266,9 +279,87 @@ def test_an_empty_set(tmp_path: Path, images: list[ImageLabels]) -> None:
         ImageLabels(i.path, (LabelledObject("ship", (900.0, 900.0, 990.0, 990.0)),), source="labels.json")
         for i in images
     ]
-    assert "none of 12 images has an object that can be used (12 were left out)" in told(
-        lambda: prepare(source_for(outside), root, tmp_path / "out")
+    assert (
+        "none of 12 images has an object that can be used (12 were left out, the first, in field_000.png,"
+        in told(lambda: prepare(source_for(outside), root, tmp_path / "out"))
     )
+
+
+def test_images_that_viewers_turn_are_told(tmp_path: Path, images: list[ImageLabels]) -> None:
+    path = tmp_path / "in" / "images" / "turned.jpg"
+    record = Image.Exif()
+    record[0x0112] = 6
+    Image.fromarray(np.arange(HEIGHT * WIDTH).reshape(HEIGHT, WIDTH).astype(np.uint8)).save(path, exif=record)
+    report = prepare(source_for([*images, *labelled([path])]), tmp_path / "in", tmp_path / "out")
+    assert any("1 images are to be turned by viewers" in n and "turned.jpg" in n for n in report.notes)
+    data = [i for split in ("train", "val") for i in load(tmp_path / "out" / f"{split}.json")["images"]]
+    turned = next(i for i in data if i["file_name"].endswith("turned.jpg"))
+    assert (turned["width"], turned["height"]) == (WIDTH, HEIGHT)
+
+
+def test_a_split_without_an_object_is_told(tmp_path: Path, images: list[ImageLabels]) -> None:
+    parted = [replace(i, split="train" if k else "val") for k, i in enumerate(images)]
+    parted[0] = replace(parted[0], objects=(), scene="alone")
+    report = prepare(source_for(parted, split="source"), tmp_path / "in", tmp_path / "out", CHECK_LEAKS)
+    assert [note for note in report.notes if "no object that counts" in note] == [
+        "val has no object that counts: give it more with --val-share or --test-share, or another --seed."
+    ]
+
+
+def test_an_unreadable_image_of_yolo_is_left_out_where_that_is_asked_for(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    for path in put_images(folder / "images", 4):
+        (folder / "labels").mkdir(exist_ok=True)
+        (folder / "labels" / f"{path.stem}.txt").write_text("0 0.5 0.5 0.5 0.5\n")
+    (folder / "classes.txt").write_text("ship\n")
+    (folder / "images" / "field_002.png").write_bytes(b"")
+    call = ["prepare", str(folder), "--out", str(tmp_path / "out"), "--quiet"]
+    assert main(call) == 2
+    assert main([*call, "--skip-unreadable"]) == 0
+    assert list(load(tmp_path / "out" / "report.json")["left_out"]) == ["field_002.png"]
+
+
+def test_labels_that_lie_on_no_raster_are_counted(tmp_path: Path) -> None:
+    tmp_path.joinpath("scenes").mkdir()
+    for k in range(2):
+        put_raster(tmp_path / "scenes" / f"s{k}.tif", k)
+    squares = [[(500_005 + 10_000 * k, 4_999_990), 3] for k in (0, 1, 7, 8, 9)]
+    features = [
+        {
+            "type": "Feature",
+            "properties": {"label": "ship"},
+            "geometry": {
+                "type": "Polygon",
+                "coordinates": [[[x, y], [x + s, y], [x + s, y - s], [x, y - s], [x, y]]],
+            },
+        }
+        for (x, y), s in squares
+    ]
+    crs = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32631"}}
+    labels = tmp_path / "labels.geojson"
+    labels.write_text(json.dumps({"type": "FeatureCollection", "crs": crs, "features": features}))
+    call = ["prepare", str(labels), "--images", str(tmp_path / "scenes"), "--out", str(tmp_path / "out")]
+    assert main([*call, "--val-share", "0.5", "--quiet"]) == 0
+    notes = load(tmp_path / "out" / "report.json")["notes"]
+    assert "3 objects lie on none of the images and are in no split." in notes
+
+
+def test_a_slide_of_a_scanner_is_found_by_its_labels(shared_data: Path, tmp_path: Path) -> None:
+    pytest.importorskip("openslide")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "small.svs").symlink_to(shared_data / "slides" / "small.svs")
+    square = [[1, 1], [8, 1], [8, 8], [1, 8], [1, 1]]
+    feature = {
+        "type": "Feature",
+        "geometry": {"type": "Polygon", "coordinates": [square]},
+        "properties": {"objectType": "annotation", "classification": {"name": "RBC"}},
+    }
+    labels = tmp_path / "in" / "small.geojson"
+    labels.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    assert main(["prepare", str(labels), "--out", str(tmp_path / "out"), "--split", "none", "--quiet"]) == 0
+    image = load(tmp_path / "out" / "all.json")["images"][0]
+    # The micrometres a pixel of Aperio's header.
+    assert (image["width"], image["height"], image["mpp"]) == (16, 16, 0.499)
 
 
 def test_the_folder_of_the_source_is_not_written_to(tmp_path: Path, images: list[ImageLabels]) -> None:

@@ -92,6 +92,15 @@ def test_ssdd(tmp_path: Path) -> None:
     assert {k: v["images"] for k, v in report["splits"].items()} == {"train": 3, "test": 2}
 
 
+def test_ssdd_takes_no_label_twice(tmp_path: Path) -> None:
+    for folder in ("train", "test", "test_inshore"):
+        n = {"train": 2, "test": 1, "test_inshore": 1}[folder]
+        put_image(tmp_path / "in" / f"JPEGImages_{folder}" / f"{n:06d}.jpg", n)
+        put_voc(tmp_path / "in" / f"Annotations_{folder}" / f"{n:06d}.xml", [(10, 10, 30, 20)])
+    report = run("ssdd", tmp_path / "in", tmp_path / "out")
+    assert {k: v["images"] for k, v in report["splits"].items()} == {"train": 1, "test": 1}
+
+
 def test_ssdd_in_one_folder_is_split_by_its_rule(tmp_path: Path) -> None:
     for n in (1, 2, 9, 10):
         put_image(tmp_path / "in" / "JPEGImages" / f"{n:06d}.jpg", n)
@@ -134,7 +143,11 @@ def test_xview3(tmp_path: Path) -> None:
             file.write(np.full((1, 80, 90), -20.0 - k, np.float32))
         rows = f"40,50,{scene},True,False,80,HIGH\n10,10,{scene},False,,,HIGH\n20,20,{scene},,,,LOW\n"
         (tmp_path / "in" / f"{table}.csv").write_text(header + rows)
+    unnamed = tmp_path / "in" / "train" / "cc"
+    unnamed.mkdir()
+    (unnamed / "VH_dB.tif").touch()
     report = run("xview3", tmp_path / "in", tmp_path / "out")
+    assert report["unlabelled"] == ["train/cc/VH_dB.tif"]
     assert report["splits"]["train"]["objects"] == {"ship": 1}
     assert report["splits"]["val"]["ignored"] == 1
     assert report["counts"]["dropped"] == 2

@@ -72,6 +72,16 @@ def test_voc(tmp_path: Path, edges: Any, first: tuple[float, ...]) -> None:
     assert image.objects[1].polygon == ((10, 30), (20, 20), (30, 30), (20, 40))
 
 
+def test_voc_outlines_keep_all_their_corners(tmp_path: Path) -> None:
+    put_image(tmp_path / "a.jpg")
+    corners = ((1, 2), (9, 2), (9, 8), (5, 10), (1, 8))
+    told = "".join(f"<x{k}>{x}</x{k}><y{k}>{y}</y{k}>" for k, (x, y) in enumerate(corners, start=1))
+    box = "<bndbox><xmin>1</xmin><ymin>2</ymin><xmax>9</xmax><ymax>10</ymax></bndbox>"
+    item = f"<object><name>cell</name>{box}<polygon>{told}</polygon></object>"
+    put(tmp_path / "a.xml", f"<annotation>{item}</annotation>")
+    assert only(read_voc(tmp_path, tmp_path)).objects[0].polygon == corners
+
+
 def test_voc_of_an_image_that_only_the_file_names(tmp_path: Path) -> None:
     path = put_image(tmp_path / "other.png")
     put(tmp_path / "xml" / "a.xml", VOC)
@@ -94,6 +104,40 @@ def test_yolo(tmp_path: Path) -> None:
     np.testing.assert_allclose(train.objects[1].xyxy, (20, 10, 40, 30))
     assert (val.path.parent.name, val.split, val.objects, bool(val.source)) == ("val", "val", (), True)
     assert (alone.path.name, alone.source) == ("alone.png", "")
+
+
+@pytest.mark.parametrize(
+    "yaml",
+    [
+        "names: ['pf', 'wbc', 'dirt']\n",
+        "names: {0: pf, 1: wbc, 2: dirt}\n",
+        "names:\n  - pf  # parasites\n\n  - 'wbc'\n  - dirt\nnc: 3\n",
+        "nc: 3\nnames:\n  2: dirt\n  0: pf\n  1: wbc\n",
+    ],
+)
+def test_yolo_names_its_classes_by_number(tmp_path: Path, yaml: str) -> None:
+    put_image(tmp_path / "images" / "a.png")
+    put(tmp_path / "data.yaml", yaml)
+    put(tmp_path / "labels" / "a.txt", "1 0.5 0.5 0.1 0.1\n0 0.5 0.5 0.1 0.1\n2 0.5 0.5 0.1 0.1\n")
+    assert [o.source_label for o in only(read_yolo(tmp_path)).objects] == ["wbc", "pf", "dirt"]
+
+
+def test_yolo_classes_keep_their_numbers_beside_one_without_a_name(tmp_path: Path) -> None:
+    put_image(tmp_path / "images" / "a.png")
+    put(tmp_path / "classes.txt", "pf\n\nwbc\n")
+    label = put(tmp_path / "labels" / "a.txt", "2 0.5 0.5 0.1 0.1\n")
+    assert only(read_yolo(tmp_path)).objects[0].source_label == "wbc"
+    label.write_text("1 0.5 0.5 0.1 0.1\n")
+    with pytest.raises(LabelError, match="class 1, but the classes are 0 pf, 2 wbc"):
+        read_yolo(tmp_path)
+
+
+def test_yolo_lists_of_images_beside_the_labels_are_no_labels(tmp_path: Path) -> None:
+    put_image(tmp_path / "images" / "a.png")
+    put(tmp_path / "classes.txt", "pf\n")
+    put(tmp_path / "train.txt", "images/a.png\n")
+    put(tmp_path / "labels" / "a.txt", "0 0.5 0.5 0.1 0.1\n")
+    assert len(only(read_yolo(tmp_path)).objects) == 1
 
 
 def test_yolo_copies_of_one_photograph_are_one_scene(tmp_path: Path) -> None:
@@ -228,6 +272,14 @@ def test_label_studio(tmp_path: Path) -> None:
     assert (b.path.name, b.source) == ("b.png", "")
 
 
+def test_label_studio_regions_with_two_labels_keep_both(tmp_path: Path) -> None:
+    put_image(tmp_path / "a.png")
+    region = rectangle(10, 20, 5, 10, 0, "rbc")
+    region["value"]["rectanglelabels"] = ["rbc", "ring"]
+    path = put(tmp_path / "e.json", [{"data": {"image": "a.png"}, "annotations": [{"result": [region]}]}])
+    assert only(read_label_studio(path)).objects[0].source_label == "rbc + ring"
+
+
 CVAT = """<annotations><version>1.1</version>
 <image id="0" name="set/a.png" subset="train" width="200" height="100">
   <box label="ship" xtl="10" ytl="20" xbr="30" ybr="40.5" occluded="0"/>
@@ -306,6 +358,14 @@ def test_xview3(tmp_path: Path) -> None:
     assert [o.ignored for o in image.objects] == [False, True, False, False, False]
 
 
+def test_xview3_keeps_numbers_that_are_none_out_of_the_facts(tmp_path: Path) -> None:
+    put_image(tmp_path / "05bc" / "VH_dB.tif")
+    row = "1,2,nan,ais,10,50,nan,nan,nan,05bc,HIGH,,,,,a"
+    item = only(read_xview3(put(tmp_path / "v.csv", HEADER + row), tmp_path)).objects[0]
+    assert (item.source_label, item.facts) == ("unknown", {})
+    assert item.xyxy == (47.5, 7.5, 53.5, 13.5)
+
+
 def test_a_table_of_pixels(tmp_path: Path) -> None:
     put_image(tmp_path / "a.png")
     put_image(tmp_path / "b.png")
@@ -333,7 +393,9 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     "voc, words for numbers": ("voc", VOC.replace("41.5", "wide"), "expected numbers"),
     "yolo, too few": ("yolo", "0 0.5 0.5 0.1", "3 numbers after the class"),
     "yolo, words": ("yolo", "ship 0.5 0.5 0.1 0.1", "expected class x y width height"),
-    "yolo, no such class": ("yolo", "7 0.5 0.5 0.1 0.1", "class 7, but only 2 classes are named"),
+    "yolo, no such class": ("yolo", "7 0.5 0.5 0.1 0.1", "class 7, but the classes are 0 pf, 1 wbc"),
+    "yolo, a class between two": ("yolo", "0.7 0.5 0.5 0.1 0.1", "class 0.7, but the classes are 0 pf"),
+    "yolo, no end of classes": ("yolo", "inf 0.5 0.5 0.1 0.1", "class inf, but the classes are 0 pf"),
     "dota, too few": ("dota", "1 2 3 4 ship", "expected x1 y1"),
     "coco, no COCO": ("coco", "{}", "is not COCO"),
     "coco, not JSON": ("coco", "{", "is not JSON"),
@@ -341,9 +403,52 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     "bbbc041, no box": ("bbbc041", '[{"image": {"pathname": "a.png"}, "objects": [{}]}]', "KeyError"),
     "label studio, JSON-MIN": ("label-studio", '[{"image": "a.png"}]', "JSON export"),
     "cvat, a video": ("cvat", "<annotations><track/></annotations>", "CVAT for images 1.1"),
+    "cvat, a shape that is no outline": (
+        "cvat",
+        '<annotations><image name="a.png" width="200" height="100"><cuboid label="a"/></image></annotations>',
+        "holds a shape <cuboid>",
+    ),
+    "label studio, strokes of a brush": (
+        "label-studio",
+        json.dumps(
+            [{"data": {"i": "a.png"}, "annotations": [{"result": [{"type": "brushlabels", "value": {}}]}]}]
+        ),
+        "a region of type 'brushlabels'",
+    ),
+    "label studio, two images in a task": (
+        "label-studio",
+        json.dumps(
+            [
+                {
+                    "data": {"left": "a.png", "right": "b.png"},
+                    "annotations": [
+                        {"result": [{"type": "rectanglelabels", "to_name": name} for name in ("l", "r")]}
+                    ],
+                }
+            ]
+        ),
+        "regions of several images in one task",
+    ),
+    "coco, a mask without a box": (
+        "coco",
+        json.dumps(
+            {
+                "images": [{"id": 1, "file_name": "a.png"}],
+                "categories": [{"id": 1, "name": "a"}],
+                "annotations": [{"image_id": 1, "category_id": 1, "segmentation": {"counts": "x"}}],
+            }
+        ),
+        "an annotation with bbox None",
+    ),
     "qupath, no features": ("qupath", '{"type": "FeatureCollection"}', "FeatureCollection"),
     "xview3, another table": ("xview3", "a,b\n1,2\n", "no column detect_scene_column"),
     "xview3, words": ("xview3", f"{HEADER}1,2,long,ais,10,50,True,,,a,HIGH,,,,,a", "expected numbers"),
+    "xview3, a line that ends early": ("xview3", f"{HEADER}1,2,30,ais,10", "expected numbers"),
+    "xview3, words for a distance": (
+        "xview3",
+        f"{HEADER}1,2,30,ais,10,50,True,,far,a,HIGH,,,,,a",
+        "expected numbers",
+    ),
 }
 
 

@@ -108,6 +108,8 @@ def _object(annotation: Mapping[str, Any], name: str) -> LabelledObject:
 def _box(told: Any, polygon: Polygon) -> Box:
     if told is None and polygon:
         return box_of(polygon)
+    if not isinstance(told, list) or len(told) != 4:
+        raise ValueError(f"an annotation with bbox {told!r}")
     x, y, width, height = (math.nan if v is None else float(v) for v in told)
     return (x, y, x + width, y + height)
 

@@ -14,6 +14,8 @@ from retina_domains.readers.datasets.files import ImageFinder
 from retina_domains.readers.safe_xml import parse_xml
 
 _SHAPES = ("box", "polygon", "polyline", "points", "ellipse", "mask")
+# Said of the image as a whole, or of a shape.
+_NO_SHAPES = ("tag", "attribute")
 
 
 def read_cvat(path: Path, images: Path | None = None) -> list[ImageLabels]:
@@ -27,7 +29,7 @@ def read_cvat(path: Path, images: Path | None = None) -> list[ImageLabels]:
 
     Raises:
         InputFileError: the file or an image is missing.
-        LabelError: it is not CVAT's, or tracks of a video.
+        LabelError: it is not CVAT's, holds tracks of a video, or a shape that is no outline in the image.
     """
     try:
         root = parse_xml(path.read_bytes(), str(path))
@@ -45,6 +47,11 @@ def read_cvat(path: Path, images: Path | None = None) -> list[ImageLabels]:
 
 def _image(element: ElementTree.Element, finder: ImageFinder, path: Path) -> ImageLabels:
     at = f"{path}, image {element.get('name')}"
+    if other := [shape.tag for shape in element if shape.tag not in (*_SHAPES, *_NO_SHAPES)]:
+        raise LabelError(
+            f"{at}: holds a shape <{other[0]}>: expected {', '.join(_SHAPES)}; draw it as one of these, or "
+            "remove it"
+        )
     try:
         objects = tuple(_object(shape) for shape in element if shape.tag in _SHAPES)
         width, height = (int(element.attrib[side]) for side in ("width", "height"))

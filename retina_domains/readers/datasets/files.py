@@ -8,8 +8,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from retina_domains.errors import InputFileError, LabelError
+from retina_domains.readers.pictures import WINDOWED_ENDINGS
 
-IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp", ".vrt", ".jp2")
+IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", *WINDOWED_ENDINGS)
 
 
 def load_json(path: Path) -> Any:

@@ -50,10 +50,16 @@ def _task(task: Mapping[str, Any], finder: ImageFinder, path: Path) -> ImageLabe
         )
     if not chosen:
         return ImageLabels(image)
-    size = image_size(image)
+    try:
+        size = image_size(image)
+    except InputFileError:
+        # Whoever decodes it tells, or leaves it out where that was asked for.
+        return ImageLabels(image, source=at)
     regions = [
         r for r in chosen[0].get("result", []) if r.get("type") not in ("choices", "textarea", "rating")
     ]
+    if len({(r.get("to_name"), r.get("item_index", 0)) for r in regions}) > 1:
+        raise LabelError(f"{at}: regions of several images in one task: export a task for each image")
     try:
         objects = tuple(_object(region, size, at) for region in regions)
     except (KeyError, TypeError, IndexError, ValueError) as error:
@@ -92,14 +98,16 @@ def _object(region: Mapping[str, Any], size: tuple[int, int], at: str) -> Labell
     kind, value = str(region.get("type")), region["value"]
     if kind not in _KINDS:
         raise LabelError(
-            f"{at}: a region of type {kind!r}: expected {', '.join(_KINDS)}; export such regions"
+            f"{at}: a region of type {kind!r}: expected {', '.join(_KINDS)}; draw it as one of these, or "
+            "remove it, and export again"
         )
     if region.get("image_rotation"):
         raise LabelError(f"{at}: the image was turned in Label Studio: turn it back there, and export again")
     names: Sequence[str] = value.get(kind) or ["unlabelled"]
     polygon = _polygon(kind, value, size)
     upright = kind == "rectanglelabels" and not value.get("rotation")
-    return LabelledObject(str(names[0]), box_of(polygon), () if upright else polygon)
+    # Whatever several labels mean together, the class map must say.
+    return LabelledObject(" + ".join(map(str, names)), box_of(polygon), () if upright else polygon)
 
 
 def _polygon(kind: str, value: Mapping[str, Any], size: tuple[int, int]) -> Polygon:

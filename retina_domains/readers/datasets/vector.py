@@ -54,19 +54,26 @@ def read_vector(labels: Path, images: Path) -> list[ImageLabels]:
     for path in rasters:
         with open_scene(path) as reader:
             scenes.append(reader.scene)
-    found = [
-        ImageLabels(
-            path, objects_on(table, scene), scene.width, scene.height, scene=path.stem, source=str(labels)
-        )
-        for path, scene in zip(rasters, scenes, strict=True)
-    ]
-    if len(table) and not any(image.objects for image in found):
+    placed = [objects_on(table, scene) for scene in scenes]
+    unplaced = len(table) - len({row for objects in placed for row in objects})
+    if len(table) and unplaced == len(table):
         raise LabelError(nowhere(table, str(labels), scenes[0], len(scenes)))
-    return found
+    return [
+        ImageLabels(
+            path,
+            tuple(objects.values()),
+            scene.width,
+            scene.height,
+            scene=path.stem,
+            source=str(labels),
+            unplaced=0 if number else unplaced,
+        )
+        for number, (path, scene, objects) in enumerate(zip(rasters, scenes, placed, strict=True))
+    ]
 
 
-def objects_on(table: ObjectTable, scene: Scene) -> tuple[LabelledObject, ...]:
-    """The objects that share area or place with a scene, in its pixels.
+def objects_on(table: ObjectTable, scene: Scene) -> dict[int, LabelledObject]:
+    """The objects that share area or place with a scene, in its pixels, by their rows of the table.
 
     Args:
         table: with geometry.
@@ -80,7 +87,7 @@ def objects_on(table: ObjectTable, scene: Scene) -> tuple[LabelledObject, ...]:
             f"{scene.path}: has no georeference, and its labels are on the ground: georeference it, or give "
             "labels in pixels"
         )
-    objects = []
+    objects = {}
     for index, outline in enumerate(pixel_outlines(table.lonlat or (), scene)):
         if not np.isfinite(outline).all():
             continue
@@ -92,8 +99,8 @@ def objects_on(table: ObjectTable, scene: Scene) -> tuple[LabelledObject, ...]:
         ignored = bool(table.ignored[index] or table.crowd[index])
         box = (float(x1), float(y1), float(x2), float(y2))
         name = str(table.names[index]) or "unlabelled"
-        objects.append(LabelledObject(name, box, _polygon(outline, box), ignored, facts))
-    return tuple(objects)
+        objects[index] = LabelledObject(name, box, _polygon(outline, box), ignored, facts)
+    return objects
 
 
 def pixel_outlines(shapes: Sequence[BaseGeometry], scene: Scene) -> list[FloatArray]:

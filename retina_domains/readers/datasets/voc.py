@@ -14,7 +14,6 @@ from retina_domains.readers.safe_xml import parse_xml
 
 VocEdges = Literal["corners", "labelimg", "pixels"]
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
-_CORNERS = tuple(f"{axis}{k}" for k in range(1, 5) for axis in "xy")
 
 
 def read_voc(labels: Path, images: Path, edges: VocEdges = "corners", split: str = "") -> list[ImageLabels]:
@@ -87,13 +86,15 @@ def _edges(box: list[float], edges: VocEdges) -> Box:
 
 
 def _polygon(item: ElementTree.Element, number: int, file: Path) -> Polygon:
-    """The four corners of an oriented box, where an element of the object has them."""
+    """The corners x1, y1, x2, y2 … of an outline or oriented box, where an element of the object has them."""
     for element in item:
-        texts = [element.findtext(name) for name in _CORNERS]
-        if None not in texts:
-            try:
-                flat = [float(text) for text in texts if text is not None]
-            except ValueError as error:
-                raise LabelError(f"{file}: object {number}: corners {texts}: expected numbers") from error
-            return tuple(zip(flat[0::2], flat[1::2], strict=True))
+        told = {child.tag: child.text or "" for child in element}
+        count = next(k for k in range(len(told) + 1) if not {f"x{k + 1}", f"y{k + 1}"} <= told.keys())
+        if count < 3:
+            continue
+        texts = [(told[f"x{k}"], told[f"y{k}"]) for k in range(1, count + 1)]
+        try:
+            return tuple((float(x), float(y)) for x, y in texts)
+        except ValueError as error:
+            raise LabelError(f"{file}: object {number}: corners {texts}: expected numbers") from error
     return ()

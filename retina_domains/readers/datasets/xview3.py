@@ -65,13 +65,16 @@ def _object(row: Mapping[str, str], at: str) -> LabelledObject:
     try:
         x, y = float(row["detect_scene_column"]) + 0.5, float(row["detect_scene_row"]) + 0.5
         length = float(row["vessel_length_m"] or "nan")
-    except ValueError as error:
-        raise LabelError(f"{at}: {error}: expected numbers for row, column and length") from error
+        shore = float(row.get("distance_from_shore_km") or "nan")
+    except (TypeError, ValueError) as error:
+        raise LabelError(
+            f"{at}: {error}: expected numbers for row, column, length and distance from shore"
+        ) from error
     facts: dict[str, Fact] = {}
-    if length > 0:
+    if 0 < length < math.inf:
         facts["length_m"] = length
-    if row.get("distance_from_shore_km"):
-        facts["distance_from_shore_km"] = float(row["distance_from_shore_km"])
+    if math.isfinite(shore):
+        facts["distance_from_shore_km"] = shore
     low = (row.get("confidence") or "").upper() == "LOW"
     return LabelledObject(_kind(row, at), _square(x, y, length), ignored=low, facts=facts)
 
@@ -91,7 +94,7 @@ def _kind(row: Mapping[str, str], at: str) -> str:
     return "vessel" if fishing is None else "fishing vessel" if fishing else "other vessel"
 
 
-def _answer(text: str, at: str) -> bool | None:
+def _answer(text: str | None, at: str) -> bool | None:
     answers = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
     word = (text or "").strip().lower()
     if word in ("", "nan", "none"):

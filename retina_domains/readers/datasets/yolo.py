@@ -34,10 +34,10 @@ def read_yolo(
         LabelError: a line is not YOLO's, or a class has no name.
     """
     require_folder(root, "YOLO labels (*.txt)")
-    files = [file for file in files_in([root], (".txt",)) if _is_label_file(file)]
+    files = _label_files(root)
     if not files:
         raise InputFileError(f"{root}: no label files: expected labels/*.txt, one an image")
-    classes = [name for name in (names or class_names(root)) if name]
+    classes = list(names or class_names(root))
     finder = ImageFinder(images or root)
     read = [_image(file, finder, classes) for file in files]
     named = {image.path for image in read}
@@ -48,13 +48,24 @@ def read_yolo(
     ]
 
 
+def _label_files(root: Path) -> list[Path]:
+    """Text files below folders ``labels``, where there are any: those beside them list images."""
+    files = [file for file in files_in([root], (".txt",)) if _is_label_file(file)]
+    below = [file for file in files if "labels" in file.relative_to(root).parts[:-1]]
+    return below or files
+
+
 def _is_label_file(file: Path) -> bool:
     return file.name not in CLASS_FILES and not file.name.lower().startswith(("readme", "license", "notice"))
 
 
 def _image(file: Path, finder: ImageFinder, classes: Sequence[str]) -> ImageLabels:
     path = finder.of_label(file)
-    size = image_size(path)
+    try:
+        size = image_size(path)
+    except InputFileError:
+        # Whoever decodes it tells, or leaves it out where that was asked for.
+        return ImageLabels(path, scene=_scene(path), split=_split_of(file), source=str(file))
     objects = [
         _object(line, f"{file}, line {number}", size, classes)
         for number, line in enumerate(read_text(file).splitlines(), start=1)
@@ -66,18 +77,17 @@ def _image(file: Path, finder: ImageFinder, classes: Sequence[str]) -> ImageLabe
 def _object(line: str, at: str, size: tuple[int, int], classes: Sequence[str]) -> LabelledObject:
     try:
         index, *values = line.split()
-        label, shares = int(float(index)), [float(v) for v in values]
+        number, shares = float(index), [float(v) for v in values]
     except ValueError as error:
         raise LabelError(f"{at}: {line[:60]!r}: expected class x y width height") from error
     if len(shares) not in (4, 5) and (len(shares) < 6 or len(shares) % 2):
         raise LabelError(
             f"{at}: {len(shares)} numbers after the class: expected x y width height, or corners of a polygon"
         )
-    if not 0 <= label < len(classes):
-        raise LabelError(
-            f"{at}: class {label}, but only {len(classes)} classes are named ({', '.join(classes)}): mend "
-            "classes.txt or data.yaml"
-        )
+    if not number.is_integer() or not 0 <= number < len(classes) or not classes[int(number)]:
+        known = ", ".join(f"{k} {name}" for k, name in enumerate(classes) if name)
+        raise LabelError(f"{at}: class {index}, but the classes are {known}: mend classes.txt or data.yaml")
+    label = int(number)
     width, height = size
     if len(shares) >= 6:
         polygon = tuple((x * width, y * height) for x, y in zip(shares[0::2], shares[1::2], strict=True))

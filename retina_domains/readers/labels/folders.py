@@ -15,6 +15,8 @@ from retina_domains.readers.labels.columns import TableBuilder, base_name
 from retina_domains.readers.safe_xml import parse_xml
 
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
+# An entry of YAML: with a number, a dash, or neither.
+_ENTRY = re.compile(r"(?:(\d+):|-(?=\s))?(.*)", re.DOTALL)
 CLASS_FILES = ("classes.txt", "obj.names", "names.txt", "data.yaml", "dataset.yaml")
 
 
@@ -125,13 +127,19 @@ def _lines(text: str) -> int:
 
 
 def _from_yaml(text: str) -> list[str]:
-    """The ``names`` of a YOLO data file: a list in brackets, lines with dashes, or numbered lines."""
-    found = re.search(r"^names:[ \t]*\[(.*?)\]", text, re.MULTILINE | re.DOTALL)
-    if found:
-        return [part.strip().strip("'\"") for part in found[1].split(",") if part.strip()]
-    block = re.search(r"^names:[ \t]*\n((?:[ \t]*(?:-|\d+:).*\n?)+)", text, re.MULTILINE)
-    lines = block[1].splitlines() if block else []
-    return [re.sub(r"^\s*(?:-|\d+:)\s*", "", line).strip().strip("'\"") for line in lines]
+    """The ``names`` of a YOLO data file: in brackets or braces, lines with dashes, or numbered lines.
+
+    A number that is left out is a class without a name.
+    """
+    text = re.sub(r"(?m)(^|[ \t])#.*$", "", text)
+    inline = re.search(r"^names:[ \t]*[\[{](.*?)[\]}]", text, re.MULTILINE | re.DOTALL)
+    block = re.search(r"^names:[ \t]*\n((?:[ \t]*(?:-|\d+:).*\n?|[ \t]*\n)+)", text, re.MULTILINE)
+    parts = inline[1].split(",") if inline else block[1].splitlines() if block else []
+    names: dict[int, str] = {}
+    for part in filter(str.strip, parts):
+        number, name = _ENTRY.fullmatch(part.strip()).groups()  # type: ignore[union-attr]  # matches anything
+        names[len(names) if number is None else int(number)] = name.strip().strip("'\"")
+    return [names.get(k, "") for k in range(max(names, default=-1) + 1)]
 
 
 def _pictures(path: Path, images: Path | None) -> dict[str, Path]:

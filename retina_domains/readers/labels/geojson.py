@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import shapely
+from pyproj import CRS
 from shapely.errors import ShapelyError
 from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
@@ -101,7 +102,7 @@ def _declared_crs(data: Mapping[str, Any], source: str) -> str:
 def _read_ground(features: list[Any], source: str, crs: str) -> ObjectTable:
     geometries = [_geometry(f, number, source) for number, f in enumerate(features, start=1)]
     placed = on_the_globe(geometries, crs, source)
-    builder = TableBuilder(source, "GeoJSON", crs_label(crs))
+    builder = TableBuilder(source, "GeoJSON", crs_label(crs, source))
     boxed = all(_pixel_box(_properties(f)) is not None for f in features)
     for feature, geometry in zip(features, placed, strict=True):
         properties = _properties(feature)
@@ -114,9 +115,20 @@ def _pixel_box(properties: Row) -> list[float] | None:
     return box if isinstance(box, list) and len(box) == 4 else None
 
 
-def crs_label(crs: str) -> str:
-    """A short name for messages."""
-    found = crs_of(crs)
+def _known_crs(crs: str, source: str) -> CRS:
+    try:
+        return crs_of(crs)
+    except GeoreferenceError as error:
+        raise GeoreferenceError(f"{source}: {error}: assign the CRS that the labels were drawn in") from error
+
+
+def crs_label(crs: str, source: str) -> str:
+    """A short name of a CRS for messages.
+
+    Raises:
+        GeoreferenceError: it cannot be understood.
+    """
+    found = _known_crs(crs, source)
     authority = found.to_authority()
     return ":".join(authority) if authority else str(found.name)
 
@@ -132,12 +144,13 @@ def on_the_globe(geometries: list[BaseGeometry], crs: str, source: str) -> list[
         return []
     bounds = np.array([g.bounds for g in geometries])
     farthest = np.abs(bounds).max(axis=0)
-    if crs_of(crs).is_geographic and (
+    if _known_crs(crs, source).is_geographic and (
         farthest[[0, 2]].max() > _DEGREES[0] or farthest[[1, 3]].max() > _DEGREES[1]
     ):
         raise LabelError(
-            f"{source}: coordinates of {farthest.max():.0f} are no degrees, yet its CRS is {crs_label(crs)}: "
-            "write longitude and latitude, name the CRS in a crs member, or use a GeoPackage"
+            f"{source}: coordinates of {farthest.max():.0f} are no degrees, yet its CRS is "
+            f"{crs_label(crs, source)}: write longitude and latitude, name the CRS in a crs member, or use a "
+            "GeoPackage"
         )
     if crs == WGS84:
         return geometries
@@ -148,5 +161,7 @@ def on_the_globe(geometries: list[BaseGeometry], crs: str, source: str) -> list[
 
     placed = [shapely.transform(g, place) for g in geometries]
     if not all(np.isfinite(g.bounds).all() for g in placed):
-        raise GeoreferenceError(f"{source}: some positions lie outside the domain of {crs_label(crs)}")
+        raise GeoreferenceError(
+            f"{source}: some positions lie outside the domain of {crs_label(crs, source)}"
+        )
     return placed

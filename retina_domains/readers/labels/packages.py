@@ -124,7 +124,7 @@ def wkb_table(rows: Sequence[Row], wkb: list[bytes], source: str, kind: tuple[st
     if any(g is None or g.is_empty for g in geometries):
         raise LabelError(f"{source}: holds an object without geometry")
     name, crs = kind
-    builder = TableBuilder(source, name, crs_label(crs))
+    builder = TableBuilder(source, name, crs_label(crs, source))
     boxed = all(row.get(side) is not None for row in rows for side in _SIDES)
     for row, geometry in zip(rows, on_the_globe(geometries, crs, source), strict=True):
         builder.add(row, [row[side] for side in _SIDES] if boxed else None, geometry)
