@@ -90,13 +90,3 @@ def test_an_interrupt_gives_status_130_and_leaves_the_files_of_before(
     assert main(call) == 130
     after = {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()}
     assert after == before
-
-
-def test_a_bundle_tells_its_own_errors_where_it_knows_them(tmp_path: Path) -> None:
-    from retina_domains.cells.confusion import CONFUSION_FILE
-    from retina_domains.commands.count import bundle_confusion
-
-    assert bundle_confusion(tmp_path) is None
-    (tmp_path / CONFUSION_FILE).write_text("{}")
-    with pytest.raises(ValueError, match=CONFUSION_FILE):
-        bundle_confusion(tmp_path)

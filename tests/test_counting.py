@@ -10,12 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from pyarrow import parquet
 from pycocotools.coco import COCO
+from scipy.ndimage import gaussian_filter
 from smear_oracle import THICK, THIN, Boxed, Cell, FieldOracle, SlideOracle, draw, grid_of_cells, save
 
 from retina_domains.cells.confusion import DetectorConfusion, FieldConfusion
 from retina_domains.cells.density import WbcCount
+from retina_domains.cells.quality import StainRange, field_look
 from retina_domains.counting import CountOptions, CountOutputs, CountResult, count_smears
 from retina_domains.errors import InputFileError, InvalidValueError, RadiometryError
 from retina_domains.inference import InferenceOptions
@@ -283,6 +286,47 @@ def test_bad_fields_are_warned_about_and_left_out_by_choice_only(tmp_path: Path)
     left = count(tmp_path / "smear", oracle, tmp_path / "left", CountOptions(exclude_bad=True))
     assert figures(left)["Red cells counted"] == 87
     assert [f.excluded for f in left.smears[0].report.findings if f.field] == [True]
+
+
+def test_a_stain_unlike_the_training_fields_is_warned_about_by_name(tmp_path: Path) -> None:
+    oracle = smear(tmp_path / "smear", [first_field(), second_field()])
+    looks = []
+    for name in ("field0.png", "field1.png"):
+        with Image.open(tmp_path / "smear" / name) as picture:
+            looks.append(field_look(np.asarray(picture), np.zeros((0, 4))))
+    known = CountOptions(stain=StainRange.of(looks))
+    swapped = oracle.known[1][0][..., ::-1].copy()
+    save(tmp_path / "smear/field1.png", swapped)
+    oracle.known = [oracle.known[0], (swapped, oracle.known[1][1])]
+    report = count(tmp_path / "smear", oracle, tmp_path / "out", known).smears[0].report
+    said = [(f.field, f.kind) for f in report.findings if f.field]
+    assert said == [("field1.png", "stain")]
+    assert "field1.png" not in report.findings[-1].message  # which stands before it
+    assert count(tmp_path / "smear", oracle, tmp_path / "any").smears[0].report.findings[-1].field == ""
+
+
+def test_a_thick_field_with_few_parasites_is_no_bad_field(tmp_path: Path) -> None:
+    """Or leaving out bad fields would leave out those without parasites, and raise the density."""
+    white = [replace(cell, name="WBC") for cell in grid_of_cells(4)]
+    crowded = [replace(cell, name="WBC" if k < 4 else "pf") for k, cell in enumerate(grid_of_cells(30))]
+    oracle = smear(tmp_path / "smear", [white, crowded])
+    oracle.classes = THICK
+    result = count(tmp_path / "smear", oracle, tmp_path / "out", CountOptions(exclude_bad=True))
+    assert [field.excluded for field in result.smears[0].report.fields] == [False, False]
+    assert figures(result)["Parasite density"] == pytest.approx(26 / 8 * 8000)
+    with (tmp_path / "out/fields.csv").open(encoding="utf-8") as file:
+        # There are no hosts on thick smears: nought would say that no red cell is infected.
+        assert [row["infected_rbc"] for row in csv.DictReader(file)] == ["", ""]
+
+
+def test_focus_is_judged_in_micrometres_where_the_sampling_is_known(tmp_path: Path) -> None:
+    oracle = smear(tmp_path / "smear", [grid_of_cells(48)])
+    blurred = gaussian_filter(oracle.known[0][0].astype(np.float64), (2.2, 2.2, 0)).round().astype(np.uint8)
+    save(tmp_path / "smear/field0.png", blurred)
+    oracle.known = [(blurred, oracle.known[0][1])]
+    # 2.2 px at the 0.195 um that red cells of 40 px tell: 0.43 um, above the limit of 0.3 and below 2.9 px.
+    report = count(tmp_path / "smear", oracle, tmp_path / "out").smears[0].report
+    assert [f.kind for f in report.findings if f.field] == ["focus"]
 
 
 def test_several_smears_have_a_folder_each_and_one_that_fails_leaves_the_others(tmp_path: Path) -> None:

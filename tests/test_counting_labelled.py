@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from smear_oracle import THICK, THIN, Cell, FieldOracle, draw, grid_of_cells, save
 
+from retina_domains.cells.accuracy import count_accuracy
 from retina_domains.cells.hosts import HostSpec
 from retina_domains.counting import CountOptions, CountOutputs, count_smears
-from retina_domains.counting.accuracy import count_accuracy
 from retina_domains.counting.labelled import CountsBesideLabels, beside_labels, read_labelled
 from retina_domains.counting.labelled_outputs import accuracy_text, write_accuracy
 from retina_domains.errors import InputFileError, LabelError
@@ -210,4 +210,5 @@ def test_the_files_hold_what_is_printed(tmp_path: Path) -> None:
         "name": "red cells",
         "found": "20",
         "labelled": "16",
+        "notice": "research use only",
     }

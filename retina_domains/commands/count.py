@@ -8,22 +8,25 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from retina_domains.bundle import bundle_folder
-from retina_domains.cells.confusion import CONFUSION_FILE, DetectorConfusion, parse_confusion
+from retina_domains.bundle import read_bundle
+from retina_domains.cells.confusion import CONFUSION_FILE, parse_confusion
 from retina_domains.cells.density import ASSUMED_WBC, ASSUMED_WBC_PER_UL, WbcCount
+from retina_domains.cells.stain import stain_range
 from retina_domains.cells.values import DrawSpec
 from retina_domains.commands.comparing import renaming
 from retina_domains.commands.model_choice import ModelChoice
 from retina_domains.corrections import read_corrections
 from retina_domains.counting import CountOptions, CountOutputs, count_smears
-from retina_domains.counting.labelled import LabelledFields, beside_labels, read_labelled
+from retina_domains.counting.labelled import beside_labels, read_labelled
 from retina_domains.counting.labelled_outputs import accuracy_text, write_accuracy
 from retina_domains.counting.overlapping import read_positions
+from retina_domains.counting.values import LabelledFields
 from retina_domains.errors import InvalidValueError
 from retina_domains.evaluation.bootstrap import BootstrapSpec
 from retina_domains.inference import InferenceOptions
 from retina_domains.progress import Progress
 from retina_domains.types import TileSpec
+from retina_domains.writers.cell_accuracy import ModelRecord
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -123,6 +126,8 @@ def _add_counting(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Count; one line of result a smear on stdout."""
     choice = ModelChoice(args.model, args.config, args.checkpoint, args.device, args.threads, args.score_thr)
+    record = None if args.model is None else model_record(args.model)
+    labelled = _labelled(args)
     options = CountOptions(
         kind=args.smear,
         mpp=args.mpp,
@@ -133,7 +138,10 @@ def run(args: argparse.Namespace) -> int:
         exclude=tuple(args.exclude_field),
         exclude_bad=args.exclude_bad,
         wanted_width=args.interval_width,
-        confusion=None if args.model is None else bundle_confusion(bundle_folder(args.model)),
+        confusion=None if record is None else record.confusion,
+        record=record,
+        stain=None if record is None else stain_range(data.name for data in record.training),
+        labelled=labelled,
         draws=DrawSpec(level=args.level, seed=args.seed),
         tile=TileSpec(args.tile_size),
         inference=InferenceOptions(
@@ -143,7 +151,6 @@ def run(args: argparse.Namespace) -> int:
             measure="off",
         ),
     )
-    labelled = _labelled(args)
     inputs = args.inputs if labelled is None else [str(path) for path in labelled.paths.values()]
     outputs = CountOutputs(folder=Path(args.out), overlays=args.overlays)
     result = count_smears(inputs, choice, outputs, options, Progress(args.quiet))
@@ -174,11 +181,18 @@ def _labelled(args: argparse.Namespace) -> LabelledFields | None:
     return read_labelled(args.truth, args.inputs, dict(renaming(text) for text in args.class_map))
 
 
-def bundle_confusion(folder: Path) -> DetectorConfusion | None:
-    """What a bundle says of its own errors, or None where it has no such file.
+def model_record(name_or_path: str) -> ModelRecord:
+    """What a bundle says of its own accuracy.
 
     Raises:
-        InvalidValueError: the file is damaged.
+        BundleError: there is no such bundle, or it is damaged.
+        InvalidValueError: one of its files breaks its schema.
     """
-    path = folder / CONFUSION_FILE
-    return parse_confusion(path.read_text(encoding="utf-8"), str(path)) if path.is_file() else None
+    bundle = read_bundle(name_or_path)
+    path = bundle.folder / CONFUSION_FILE
+    # A bundle from before the manifest named the file may have it all the same.
+    confusion = parse_confusion(path.read_text(encoding="utf-8"), str(path)) if path.is_file() else None
+    told = bundle.manifest
+    return ModelRecord(
+        training=told.training, metrics=told.metrics, scores=bundle.scores, confusion=confusion
+    )

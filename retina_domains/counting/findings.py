@@ -5,19 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from retina_domains.cells.quality import QualityLimits
+from retina_domains.cells.quality import THICK_LIMITS, THIN_LIMITS, QualityLimits
 from retina_domains.cells.quality import findings as quality_of
-from retina_domains.counting.values import FoundField
-from retina_domains.smear_report import Finding
+from retina_domains.counting.values import CountOptions, FoundField
+from retina_domains.smear_report import Finding, SmearKind
+
+
+def quality_limits(kind: SmearKind, options: CountOptions) -> QualityLimits:
+    """The limits that fields of a kind of smear are judged by.
+
+    On thick smears few objects are no fault of a field: to leave such fields out would be to leave out those
+    without parasites, and raise the density.
+    """
+    usual = THICK_LIMITS if kind == "thick" else THIN_LIMITS
+    return replace(usual, stain=options.stain) if options.limits is None else options.limits
 
 
 def quality_findings(fields: Sequence[FoundField], limits: QualityLimits) -> list[Finding]:
     """Fields that a count should not be made on unseen."""
     return [
-        Finding(one.text, one.field, one.kind)
+        Finding(one.text.removeprefix(f"{one.field}: "), one.field, one.kind)
         for found in fields
         if found.look is not None
-        for one in quality_of(found.image.name, found.look, limits)
+        for one in quality_of(found.image.name, found.look, limits, found.image.mpp)
     ]
 
 
@@ -36,7 +46,7 @@ def reading_findings(fields: Sequence[FoundField], failed: Mapping[str, str]) ->
             told.append(Finding(text, found.image.name, "partly unreadable"))
         if found.saturated:
             text = "so many cells that the model cut its list short: take smaller tiles (--tile-size)"
-            told.append(Finding(f"{found.image.name}: {text}", found.image.name, "crowded"))
+            told.append(Finding(text, found.image.name, "crowded"))
     return told
 
 

@@ -5,19 +5,21 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from retina_domains import __version__
-from retina_domains.accounts import EXIT_DONE, EXIT_INCOMPLETE
 from retina_domains.cell_table import CellTable
 from retina_domains.counting.corrected import corrected_cells, told_count
-from retina_domains.counting.figures import figure_text, smear_numbers, summarise_fields
-from retina_domains.counting.findings import marked, quality_findings, reading_findings
+from retina_domains.counting.figures import smear_numbers, summarise_fields
+from retina_domains.counting.findings import marked, quality_findings, quality_limits, reading_findings
+from retina_domains.counting.labelled import beside_labels
+from retina_domains.counting.labelled_outputs import label_errors
 from retina_domains.counting.objects import smear_kind
-from retina_domains.counting.outputs import REPORT, write_smear
+from retina_domains.counting.outputs import write_smear
 from retina_domains.counting.overlapping import Layout, counted_once
+from retina_domains.counting.results import CountResult, SmearResult
 from retina_domains.counting.sampling import SmearSampling
 from retina_domains.counting.search import FieldSearch
 from retina_domains.counting.smears import Smear, group_smears
@@ -31,72 +33,16 @@ from retina_domains.errors import (
     RetinaDomainsError,
     TilingError,
 )
+from retina_domains.evaluation.bootstrap import BootstrapSpec
 from retina_domains.progress import Progress
 from retina_domains.readers import bounded_block_cache
 from retina_domains.smear_report import Finding, SmearKind, SmearReport, report_id
 from retina_domains.thresholds import thresholds_of
-from retina_domains.types import Detector, DetectorFactory, Window
+from retina_domains.types import Detector, DetectorFactory
+from retina_domains.writers.cell_accuracy import Accuracy
 
 # What one field of several, or one smear of several, may be guilty of without ending the count of the others.
 FIELD_ERRORS = (InputFileError, RadiometryError, TilingError, InvalidValueError)
-
-
-@dataclass(frozen=True, slots=True)
-class SmearResult:
-    """The outcome of one smear.
-
-    Args:
-        report: what is told of it.
-        cells: its table.
-        folder: where its files are.
-        complete: every field was read to the end.
-        paths: of the images, in the order of ``cells.fields``.
-        windows: the counting frame of each field, px.
-    """
-
-    report: SmearReport
-    cells: CellTable
-    folder: Path
-    complete: bool
-    paths: tuple[str, ...]
-    windows: tuple[Window, ...]
-
-    @property
-    def line(self) -> str:
-        """The result in one line."""
-        report = self.report
-        used = sum(not field.excluded for field in report.fields)
-        parts = [figure_text(report.headline[0])]
-        counts = [figure for figure in report.headline[1:] if not figure.unit]
-        parts += [f"{figure.name} {figure.value:,.0f}" for figure in counts]
-        parts.append(f"{used} field{'s' * (used != 1)}")
-        if warned := len({finding.field for finding in report.findings if finding.field}):
-            parts.append(f"{warned} with warnings")
-        return f"{report.title}: {'; '.join(parts)}; research use only: {self.folder / REPORT}"
-
-
-@dataclass(frozen=True, slots=True)
-class CountResult:
-    """The outcome of a count.
-
-    Args:
-        smears: one a smear that could be counted.
-        failures: reason by name of those that could not.
-    """
-
-    smears: tuple[SmearResult, ...]
-    failures: dict[str, str]
-
-    @property
-    def exit_code(self) -> int:
-        """0, or 3 where smears, fields or parts of them are missing."""
-        whole = not self.failures and all(smear.complete for smear in self.smears)
-        return EXIT_DONE if whole else EXIT_INCOMPLETE
-
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """One line a smear."""
-        return tuple(smear.line for smear in self.smears)
 
 
 def count_smears(
@@ -181,7 +127,7 @@ class _SmearCount:
         """Search, count, write."""
         options = self.options
         fields = self.sampling.settled(self._search())
-        warned = quality_findings(fields, options.limits)
+        warned = quality_findings(fields, quality_limits(self.kind, options))
         excluded = [self._is_excluded(found.image.name, warned) for found in fields]
         inputs = {found.image.name: found.image.sha256 for found in fields}
         provenance = self._provenance()
@@ -204,10 +150,20 @@ class _SmearCount:
             provenance=provenance,
             inputs=inputs,
         )
-        write_smear(folder, report, cells, fields, overlays, self._facts(fields))
         complete = not self.failed and not any(found.failures for found in fields)
         paths, windows = tuple(one.path for one in fields), tuple(one.area.window for one in fields)
-        return SmearResult(report, cells, folder, complete, paths, windows)
+        result = SmearResult(report, cells, folder, complete, paths, windows)
+        write_smear(folder, report, cells, fields, overlays, self._accuracy(result), self._facts(fields))
+        return result
+
+    def _accuracy(self, result: SmearResult) -> Accuracy:
+        """What is known of how right the count is."""
+        options, labelled = self.options, self.options.labelled
+        if labelled is None:
+            return Accuracy(record=options.record)
+        spec = BootstrapSpec(level=options.draws.level, seed=options.draws.seed)
+        compared = beside_labels(CountResult((result,), {}), labelled, options.hosts, spec)
+        return Accuracy(record=options.record, errors=label_errors(compared, labelled.truth.source))
 
     def _search(self) -> list[FoundField]:
         """All fields that can be read; anew at the right sampling once their cells have told it."""

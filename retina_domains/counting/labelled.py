@@ -19,14 +19,14 @@ import shapely
 
 from retina_domains.cell_shapes import CellShape
 from retina_domains.cell_table import CellField, CellTable
+from retina_domains.cells.accuracy import CountAccuracy, count_accuracy
 from retina_domains.cells.hosts import HostSpec
 from retina_domains.cells.values import GAMETOCYTE, RBC, SPECIES, STAGES, WBC
-from retina_domains.counting.accuracy import CountAccuracy, count_accuracy
 from retina_domains.counting.area import FieldArea
-from retina_domains.counting.job import CountResult, SmearResult
 from retina_domains.counting.objects import field_objects, framed_cells
+from retina_domains.counting.results import CountResult, SmearResult
 from retina_domains.counting.table import infected_cells, of_class, red_cells, smear_table
-from retina_domains.counting.values import FoundField
+from retina_domains.counting.values import FoundField, LabelledFields
 from retina_domains.errors import LabelError
 from retina_domains.evaluation.bootstrap import DEFAULT_SPEC, BootstrapSpec
 from retina_domains.evaluation.class_names import with_standard_names
@@ -47,21 +47,6 @@ RED_CELLS, INFECTED, ANY_STAGE, PARASITES = (
     "parasites of any stage",
     "parasites",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class LabelledFields:
-    """Images with labels.
-
-    Args:
-        truth: their objects.
-        paths: of the images, by scene of ``truth``.
-        class_map: new names of classes by old ones; an empty one drops the class.
-    """
-
-    truth: ObjectTable
-    paths: Mapping[str, Path]
-    class_map: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from retina_domains.counting.job import CountResult
 from retina_domains.counting.labelled import READINGS, CountsBesideLabels, Reading
+from retina_domains.counting.results import CountResult
 from retina_domains.evaluation.bootstrap import Interval
 from retina_domains.writers.atomic import write_text
 from retina_domains.writers.base import RESEARCH_NOTICE
+from retina_domains.writers.cell_accuracy import LabelErrors
 
 ACCURACY, ACCURACY_BY_FIELD = "accuracy.json", "accuracy.csv"
 _TOLD: dict[Reading, str] = {
@@ -55,6 +56,17 @@ def accuracy_text(compared: CountsBesideLabels) -> str:
     return "\n".join(lines)
 
 
+def label_errors(compared: CountsBesideLabels, labels: str) -> LabelErrors:
+    """The figures as the report page takes them.
+
+    Args:
+        compared: of one smear.
+        labels: what the labels are called.
+    """
+    figures = {_TOLD[reading]: compared.figures[reading] for reading in READINGS}
+    return LabelErrors(labels=labels, figures=figures, notes=compared.notes)
+
+
 def write_accuracy(
     folder: Path, compared: CountsBesideLabels, labels: str | os.PathLike[str], result: CountResult
 ) -> None:
@@ -90,13 +102,13 @@ def write_accuracy(
 def _by_field(compared: CountsBesideLabels) -> str:
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["reading", "smear", "field", "scene", "name", "found", "labelled"])
+    rows.writerow(["reading", "smear", "field", "scene", "name", "found", "labelled", "notice"])
     for reading in READINGS:
         names = [one.name for one in compared.figures[reading]]
         for one in compared.fields[reading]:
             for name in names:
                 where = [reading, one.smear, one.field, one.scene or ""]
-                rows.writerow([*where, name, one.found[name], one.labelled[name]])
+                rows.writerow([*where, name, one.found[name], one.labelled[name], RESEARCH_NOTICE])
     return text.getvalue()
 
 

@@ -17,6 +17,7 @@ from retina_domains.readers.strips import by_strips
 from retina_domains.smear_report import Figure, SmearReport, report_id
 from retina_domains.types import Chip, RunHeader, SceneReader, Tile, Window
 from retina_domains.writers.base import RESEARCH_NOTICE
+from retina_domains.writers.cell_accuracy import Accuracy
 from retina_domains.writers.cell_choice import CellChoice, SmearPictures, choose_cells, crop_window
 from retina_domains.writers.cell_coco import write_cells_coco
 from retina_domains.writers.cell_csv import write_cells_csv
@@ -40,6 +41,7 @@ def write_smear(
     cells: CellTable,
     fields: Sequence[FoundField],
     overlays: bool,
+    accuracy: Accuracy,
     facts: Mapping[str, Any],
 ) -> None:
     """Write the tables, the summary, the pictures and the page of a smear; all appear, or none.
@@ -50,6 +52,7 @@ def write_smear(
         cells: its table.
         fields: as they were found, in the order of ``cells.fields``.
         overlays: write a picture of each field, too.
+        accuracy: what is known of how right the count is.
         facts: more for the summary.
 
     Raises:
@@ -67,7 +70,7 @@ def write_smear(
             write_cells_qupath(stage.path(f"{name}.qupath.geojson"), cells, place, header)
             overlay = stage.path(f"overlays/{found.image.name}.png") if overlays else None
             _draw(found, cells, place, choice, pictures, overlay)
-        write_smear_report(stage.path(REPORT), report, cells, choice, pictures)
+        write_smear_report(stage.path(REPORT), report, cells, choice, pictures, accuracy)
         write_fields_csv(stage.path("fields.csv"), [report])
         write_summary(stage.path("summary.json"), summary_of(report, facts))
 

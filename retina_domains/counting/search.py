@@ -198,13 +198,18 @@ def _shapes(reader: SceneReader, xyxy: FloatArray) -> tuple[CellShape, ...]:
     return tuple(shapes)
 
 
-def _look(reader: SceneReader, area: FieldArea, objects: FieldObjects) -> FieldLook | None:
-    """What the field looks like, or None where there is nothing to see or its middle cannot be read."""
+def look_window(area: FieldArea) -> Window:
+    """The part of a field by which its quality is judged, px."""
     inner = area.window
     height, width = min(inner.height, _LOOK_PX), min(inner.width, _LOOK_PX)
-    window = Window(
+    return Window(
         inner.row + (inner.height - height) // 2, inner.col + (inner.width - width) // 2, height, width
     )
+
+
+def _look(reader: SceneReader, area: FieldArea, objects: FieldObjects) -> FieldLook | None:
+    """What the field looks like, or None where there is nothing to see or its middle cannot be read."""
+    window = look_window(area)
     boxes = objects.found.xyxy[objects.host < 0]
     centre = (boxes[:, :2] + boxes[:, 2:]) / 2
     inside = np.array([window.contains(x, y) for x, y in centre.tolist()], bool)

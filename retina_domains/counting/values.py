@@ -11,15 +11,32 @@ from retina_domains.cell_table import CellField
 from retina_domains.cells.confusion import DetectorConfusion
 from retina_domains.cells.density import ASSUMED_WBC, WbcCount
 from retina_domains.cells.hosts import HostSpec
-from retina_domains.cells.quality import FieldLook, QualityLimits
+from retina_domains.cells.quality import FieldLook, QualityLimits, StainRange
 from retina_domains.cells.values import DEFAULT_DRAWS, DrawSpec
 from retina_domains.corrections import Corrections
 from retina_domains.counting.area import FieldArea
 from retina_domains.counting.objects import FieldObjects
 from retina_domains.errors import InvalidValueError
+from retina_domains.evaluation.objects import ObjectTable
 from retina_domains.inference import InferenceOptions
 from retina_domains.smear_report import SmearKind
 from retina_domains.types import MergeSpec, TileSpec
+from retina_domains.writers.cell_accuracy import ModelRecord
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledFields:
+    """Images with labels.
+
+    Args:
+        truth: their objects.
+        paths: of the images, by scene of ``truth``.
+        class_map: new names of classes by old ones; an empty one drops the class.
+    """
+
+    truth: ObjectTable
+    paths: Mapping[str, Path]
+    class_map: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,11 +52,14 @@ class CountOptions:
         corrections: what people said of the cells of an earlier count of the same inputs, or None.
         exclude: names of fields that are left out of the smears' numbers.
         exclude_bad: leave out all fields with a warning of quality.
+        record: what the detector's bundle tells of its accuracy, for the page; None: it is no bundle.
+        labelled: labels of the fields, for the page to tell the count's errors, or None.
         wanted_width: half width of the interval over the figure, for which further fields are reckoned.
         confusion: the detector's errors, or None where they are not known.
         hosts: when two boxes are one cell, and which red cell a parasite lies in.
         draws: number of draws, level and seed of the intervals.
-        limits: beyond which a field gets a warning.
+        limits: beyond which a field gets a warning; None: the usual ones of its kind of smear.
+        stain: looks of the detector's training fields, for the usual limits; None: not judged.
         tile: side and overlap of tiles.
         merge: when the boxes of two tiles are one object.
         inference: batch size, threads, threshold.
@@ -53,11 +73,14 @@ class CountOptions:
     corrections: Corrections | None = None
     exclude: tuple[str, ...] = ()
     exclude_bad: bool = False
+    record: ModelRecord | None = None
+    labelled: LabelledFields | None = None
     wanted_width: float | None = None
     confusion: DetectorConfusion | None = None
     hosts: HostSpec = field(default_factory=HostSpec)
     draws: DrawSpec = DEFAULT_DRAWS
-    limits: QualityLimits = field(default_factory=QualityLimits)
+    limits: QualityLimits | None = None
+    stain: StainRange | None = None
     tile: TileSpec = field(default_factory=TileSpec)
     merge: MergeSpec = field(default_factory=MergeSpec)
     inference: InferenceOptions = field(default_factory=lambda: InferenceOptions(measure="off"))

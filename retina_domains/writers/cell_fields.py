@@ -44,7 +44,8 @@ def write_fields_csv(path: str | os.PathLike[str], reports: Sequence[SmearReport
                     "" if area is None or math.isnan(area) else rounded(area, 6),
                     *field.counts,
                     field.at_edge,
-                    field.infected,
+                    # Elsewhere there are no hosts: nought would say that none is infected.
+                    field.infected if report.kind == "thin" else "",
                     "true" if field.excluded else "false",
                     "; ".join(said),
                     report.inputs.get(field.field, ""),

@@ -220,9 +220,7 @@ def _with_legend(picture: Image.Image, cells: CellTable, field: int) -> Image.Im
         y += row
         x = float(margin)
         for style, text in entry:
-            _stroke(
-                pen, np.array([[x, y + 12.0], [x + 28, y + 12.0]]), style.color, style.width + 1, style.dash
-            )
+            _stroke(pen, np.array([[x, y + 12.0], [x + 28, y + 12.0]]), style.color, style.width, style.dash)
             if style.tag:
                 pen.text((x + 32, y), style.tag, _INK, font)
             pen.text((x + 56, y), text, _INK, font)

@@ -21,10 +21,13 @@ import numpy as np
 from retina_domains.cell_table import CellTable
 from retina_domains.corrections import FORMAT, VERSION
 from retina_domains.errors import InvalidValueError
-from retina_domains.smear_report import FieldSummary, Figure, Finding, SmearReport, report_id
+from retina_domains.smear_report import Figure, Finding, SmearReport, report_id
 from retina_domains.writers.atomic import write_text
+from retina_domains.writers.cell_accuracy import NOT_KNOWN, Accuracy, accuracy_section
 from retina_domains.writers.cell_choice import CROP_PX, CellChoice, SmearPictures
-from retina_domains.writers.cell_overlay import NOT_FOR_DIAGNOSIS, ClassStyle, class_styles
+from retina_domains.writers.cell_overlay import NOT_FOR_DIAGNOSIS, class_styles
+from retina_domains.writers.cell_report_fields import field_pictures, field_table
+from retina_domains.writers.cell_report_parts import html_table, jpeg_uri, swatch
 from retina_domains.writers.cell_report_script import SCRIPT
 from retina_domains.writers.cell_report_style import STYLE
 from retina_domains.writers.text import rounded, thousands
@@ -39,6 +42,7 @@ def write_smear_report(
     cells: CellTable,
     choice: CellChoice,
     pictures: SmearPictures,
+    accuracy: Accuracy = NOT_KNOWN,
 ) -> None:
     """Write the page; it appears whole or not at all.
 
@@ -48,16 +52,21 @@ def write_smear_report(
         cells: of the smear; its classes must be the report's.
         choice: the cells that are shown one by one; those without a picture are left out.
         pictures: of fields and cells.
+        accuracy: what is known of how right the count is.
 
     Raises:
         InvalidValueError: cells and report have different classes.
         OutputError: the file cannot be written.
     """
-    write_text(path, smear_report_html(report, cells, choice, pictures))
+    write_text(path, smear_report_html(report, cells, choice, pictures, accuracy))
 
 
 def smear_report_html(
-    report: SmearReport, cells: CellTable, choice: CellChoice, pictures: SmearPictures
+    report: SmearReport,
+    cells: CellTable,
+    choice: CellChoice,
+    pictures: SmearPictures,
+    accuracy: Accuracy = NOT_KNOWN,
 ) -> str:
     """The page."""
     if cells.classes != report.classes:
@@ -72,14 +81,16 @@ def smear_report_html(
     body = [
         f'<div class="banner" role="note">{NOT_FOR_DIAGNOSIS}</div><main>',
         f'<h1>{escape(report.title)}</h1><p class="faint">{escape(_subtitle(report))}</p>',
+        _ways(report, doubtful),
         _headline(report.headline),
         _counts(report),
         _warnings(report.findings),
         _desk(report, doubtful, infected),
         _doubtful(cells, pictures, doubtful),
-        _gallery(cells, pictures, infected, choice),
-        _fields(report, cells, pictures),
-        _field_table(report.fields, report.classes),
+        _gallery(report, cells, pictures, choice, infected),
+        field_pictures(report, cells, pictures),
+        field_table(report),
+        accuracy_section(accuracy, report.provenance.get("score_threshold", "")),
         _provenance(report),
         "</main>",
         _facts(report, cells, [*doubtful, *(row for rows in infected.values() for row in rows)]),
@@ -108,6 +119,21 @@ def _subtitle(report: SmearReport) -> str:
         parts.append(f"{len(report.fields) - len(used)} more left out by choice")
     model = report.provenance.get("model")
     return ", ".join(parts) + (f". Model {model}." if model else ".")
+
+
+def _ways(report: SmearReport, doubtful: Sequence[int]) -> str:
+    """From the first screen to what lies below it."""
+    ways = []
+    if report.findings:
+        fields = len({finding.field for finding in report.findings if finding.field})
+        of = f", of {fields} field{'s' * (fields != 1)} among them" if fields else ""
+        many = len(report.findings)
+        ways.append(f'<a class="alert" href="#warnings">{many} warning{"s" * (many != 1)}{of}</a>')
+    if doubtful:
+        many = len(doubtful)
+        ways.append(f'<a href="#check">{many} doubtful cell{"s" * (many != 1)} to check</a>')
+    ways.append('<a href="#model">How good is the model?</a>')
+    return f'<p class="ways noprint">{" ".join(ways)}</p>'
 
 
 def _number(value: float, decimals: int) -> str:
@@ -141,52 +167,39 @@ def _counts(report: SmearReport) -> str:
     rows = []
     for figure in report.counts:
         style = styles.get(figure.name)
-        key = "" if style is None else _swatch(style)
+        key = "" if style is None else swatch(style)
         tag = f' <span class="tag">{style.tag}</span>' if style is not None and style.tag else ""
-        note = escape(figure.note)
         rows.append(
             (
                 f"{key}{escape(figure.name)}{tag}",
                 _number(figure.value, figure.decimals),
                 _interval(figure),
-                note,
             )
         )
     if not rows:
         return ""
     level = f"{100 * report.counts[0].level:g} % interval"
-    noted = any(row[3] for row in rows)
-    head = ("class", "counted", level, "")[: 3 + noted]
-    return "<h2>Counts by class</h2>" + _table(head, [row[: 3 + noted] for row in rows])
-
-
-def _swatch(style: ClassStyle) -> str:
-    """The class's line as it is drawn on fields."""
-    color = "#{:02x}{:02x}{:02x}".format(*style.color)
-    dash = f' stroke-dasharray="{" ".join(map(str, style.dash))}"' if style.dash else ""
-    return (
-        '<svg class="swatch" viewBox="0 0 34 12" aria-hidden="true"><path d="M1 6H33" fill="none" '
-        f'stroke="{color}" stroke-width="{style.width + 1}"{dash}/></svg>'
-    )
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table; cells are HTML, heads are text."""
-    first = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
-    lines = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    return f'<div class="wide"><table><thead><tr>{first}</tr></thead><tbody>{lines}</tbody></table></div>'
+    notes: dict[str, list[str]] = {}
+    for figure in report.counts:
+        notes.setdefault(figure.note, []).append(figure.name)
+    # What all of them have in common is said once.
+    told = [
+        note if len(notes) == 1 else f"{', '.join(names)}: {note}" for note, names in notes.items() if note
+    ]
+    below = f'<p class="faint">{escape("; ".join(told))}.</p>' if told else ""
+    return f"<h2>Counts by class</h2>{html_table(('class', 'counted', level), rows)}{below}"
 
 
 def _warnings(findings: Sequence[Finding]) -> str:
     if not findings:
-        return '<h2>Warnings</h2><p class="faint">None.</p>'
+        return '<h2 id="warnings">Warnings</h2><p class="faint">None.</p>'
     items = []
     for finding in findings:
         where = f"<b>{escape(finding.field)}</b>" if finding.field else "<b>Whole smear</b>"
         kind = f", {escape(finding.kind)}" if finding.kind else ""
         out = " <i>Left out of the numbers, by choice.</i>" if finding.excluded else ""
         items.append(f"<li>{where}{kind}: {escape(finding.message)}{out}</li>")
-    return f'<h2>Warnings ({len(findings)})</h2><ul class="warnings">{"".join(items)}</ul>'
+    return f'<h2 id="warnings">Warnings ({len(findings)})</h2><ul class="warnings">{"".join(items)}</ul>'
 
 
 def _desk(report: SmearReport, doubtful: Sequence[int], infected: dict[str, list[int]]) -> str:
@@ -232,11 +245,15 @@ def _doubtful(cells: CellTable, pictures: SmearPictures, rows: Sequence[int]) ->
 
 
 def _gallery(
-    cells: CellTable, pictures: SmearPictures, infected: dict[str, list[int]], choice: CellChoice
+    report: SmearReport,
+    cells: CellTable,
+    pictures: SmearPictures,
+    choice: CellChoice,
+    infected: dict[str, list[int]],
 ) -> str:
     if not any(infected.values()):
         return ""
-    parts = ["<h2>Infected cells by stage</h2>"]
+    parts = [f"<h2>{'Parasites by species' if report.kind == 'thick' else 'Infected cells by stage'}</h2>"]
     for name, rows in infected.items():
         total = choice.infected_total[name]
         told = f"{len(rows)} of {thousands(total)}, the surest first" if len(rows) < total else f"{total}"
@@ -254,78 +271,12 @@ def _strip(cells: CellTable, pictures: SmearPictures, rows: Sequence[int]) -> st
         said = f"{seen} by {cells.corrected_by[row]}" if seen else ""
         items.append(
             f'<li><button type="button" class="cell" data-id="{escape(cells.ids[row])}">'
-            f'<img width="{CROP_PX}" height="{CROP_PX}" alt="" src="{_uri(pictures.cells[row])}">'
+            f'<img width="{CROP_PX}" height="{CROP_PX}" alt="" src="{jpeg_uri(pictures.cells[row])}">'
             f'<span><span class="tag">{escape(styles[label].tag)}</span> <b class="label">{name}</b> '
             f'{cells.scores[row]:.2f} <span class="said"></span>'
             f"<small>{escape(said)}</small></span></button></li>"
         )
     return f'<ul class="strip">{"".join(items)}</ul>'
-
-
-def _fields(report: SmearReport, cells: CellTable, pictures: SmearPictures) -> str:
-    if not pictures.fields:
-        return ""
-    summaries = {(summary.slide, summary.field): summary for summary in report.fields}
-    warned = {finding.field for finding in report.findings}
-    options = "".join(f"<option>{escape(name)}</option>" for name in report.classes)
-    # Without cells to check there is no desk, and so no place for a name and for saving.
-    tools = about = ""
-    if pictures.cells:
-        tools = (
-            '<div class="row tools noprint">'
-            '<button type="button" class="adding" aria-pressed="false">Add missed cells</button>'
-            f'<label>as <select aria-label="Class of added cells">{options}</select></label></div>'
-        )
-        about = (
-            '<p class="faint noprint">To add cells that were missed, press the button below a field and '
-            "click on them; a click on a mark takes it back.</p>"
-        )
-    figures = []
-    for place, picture in sorted(pictures.fields.items()):
-        field = cells.fields[place]
-        summary = summaries.get((field.slide, field.name))
-        told = "" if summary is None else f"<br>{escape(_tally(summary, report.classes))}"
-        out = " (left out)" if summary is not None and summary.excluded else ""
-        mark = " &#9888; see warnings" if field.name in warned else ""
-        name = escape(field.name)
-        figures.append(
-            f'<figure data-place="{place}"><div class="picture">'
-            f'<button type="button" class="zoom" aria-expanded="false" aria-label="Enlarge {name}">'
-            f'<img alt="{name} with its cells" src="{_uri(picture)}"></button></div>'
-            f"<figcaption><b>{name}</b>{out}{mark}{told}</figcaption>{tools}</figure>"
-        )
-    key = "".join(
-        f"{_swatch(style)}{escape(name)}{f' <b>{escape(style.tag)}</b>' if style.tag else ''} &emsp;"
-        for name, style in zip(report.classes, class_styles(report.classes), strict=True)
-    )
-    return (
-        f'<h2>Fields</h2><p>{key} <span class="faint">Grey and dotted: not counted.</span></p>{about}'
-        f'<div class="fields">{"".join(figures)}</div>'
-    )
-
-
-def _tally(summary: FieldSummary, classes: Sequence[str]) -> str:
-    counts = [f"{thousands(n)} {name}" for n, name in zip(summary.counts, classes, strict=True) if n]
-    return (", ".join(counts) or "no cells") + (
-        f"; {thousands(summary.infected)} infected" if summary.infected else ""
-    )
-
-
-def _field_table(fields: Sequence[FieldSummary], classes: Sequence[str]) -> str:
-    if not fields:
-        return ""
-    rows = [
-        [
-            escape(f.field) + (" (left out)" if f.excluded else ""),
-            *(thousands(n) for n in f.counts),
-            thousands(f.infected),
-            thousands(f.at_edge),
-            f"{f.searched_px / 1e6:.2f} Mpx" if f.searched_mm2 is None else f"{f.searched_mm2:.4f} mm²",
-        ]
-        for f in fields
-    ]
-    head = ("field", *classes, "infected RBC", "at edge", "searched")
-    return f"<details><summary>Counts by field</summary>{_table(head, rows)}</details>"
 
 
 def _provenance(report: SmearReport) -> str:
@@ -380,7 +331,3 @@ def _usual_sides(cells: CellTable) -> list[list[float]]:
         mine = cells.labels == label
         usual.append([rounded(v, 1) for v in np.median(sides[mine] if mine.any() else sides, axis=0)])
     return usual
-
-
-def _uri(jpeg: bytes) -> str:
-    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"

@@ -32,6 +32,10 @@ th,td{text-align:right;vertical-align:top;padding:5px 0 5px 18px;border-bottom:1
 th{font-weight:500;color:var(--faint)}
 th:first-child,td:first-child{text-align:left;padding-left:0;overflow-wrap:anywhere}
 table.facts td{text-align:left;overflow-wrap:anywhere}
+th.words,td.words{text-align:left;min-width:9em}
+a{color:var(--accent)}
+.ways{display:flex;flex-wrap:wrap;gap:4px 22px;margin:8px 0 0}
+.ways .alert{color:var(--warn);font-weight:600}
 .warnings{padding:0;list-style:none;margin:8px 0}
 .warnings li{border-left:4px solid var(--warn);background:var(--card);padding:8px 14px;margin:8px 0}
 .warnings b{color:var(--warn)}
