@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +54,37 @@ class SceneChip:
     window: Window
     negative: bool = False
     land: BoolArray | None = None
+
+
+class SamplingNames(NamedTuple):
+    """How an error calls a sampling: its unit, the range in ``input``, and the setting that changes it."""
+
+    unit: str
+    range: str
+    setting: str
+
+
+def covering_range(
+    sides: Sequence[float], declared: tuple[float, float] | None, names: SamplingNames
+) -> tuple[float, float]:
+    """The range of sampling that a model is declared for, or that of its chips where none is.
+
+    Args:
+        sides: of the pixels of chips.
+        declared: lowest and highest, or None.
+        names: for the message.
+
+    Raises:
+        ConfigError: chips lie outside of what is declared.
+    """
+    finest, coarsest = min(sides), max(sides)
+    low, high = declared or (finest, coarsest)
+    if finest < low or coarsest > high:
+        raise ConfigError(
+            f"chips have {finest:.4g} to {coarsest:.4g} {names.unit}, and input says {names.range} {low:g} to "
+            f"{high:g}: set {names.setting}, or widen the range"
+        )
+    return low, high
 
 
 class SceneSet:
@@ -169,10 +200,13 @@ class SceneSet:
         if reader is None:
             while len(self._readers) >= _OPEN_AT_ONCE:
                 self._readers.popitem(last=False)[1].__exit__()
-            prepared = self.scenes[scene]
-            reader = open_scene(prepared.path, bands=self.spec.bands, name=prepared.name)
+            reader = self._open(scene)
         self._readers[scene] = reader
         return reader
+
+    def _open(self, scene: int) -> SceneReader:
+        prepared = self.scenes[scene]
+        return open_scene(prepared.path, bands=self.spec.bands, name=prepared.name)
 
     def input_spec(self, declared: InputSpec) -> InputSpec:
         """What a model trained on these chips takes: ``declared``, with their range of GSD if it has none.
@@ -183,16 +217,8 @@ class SceneSet:
         sides = [value for scene in self.scenes for value in (scene.gsd or ())]
         if not sides:
             return declared
-        finest, coarsest = min(sides), max(sides)
-        if declared.gsd_range is None:
-            return replace(declared, gsd_range=(finest, coarsest))
-        low, high = declared.gsd_range
-        if finest < low or coarsest > high:
-            raise ConfigError(
-                f"chips have {finest:.4g} to {coarsest:.4g} m/px, and input says gsd_range {low:g} to "
-                f"{high:g}: set chips.gsd, or widen the range"
-            )
-        return declared
+        names = SamplingNames("m/px", "gsd_range", "chips.gsd")
+        return replace(declared, gsd_range=covering_range(sides, declared.gsd_range, names))
 
     def facts(self) -> dict[str, Any]:
         """Plain values for JSON: what was read, how it was scaled, what labels gave."""

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from retina_domains.errors import ConfigError, InvalidValueError, LabelError, RadiometryError
+from retina_domains.errors import InvalidValueError, LabelError, RadiometryError
 from retina_domains.field_mask import CoarseMask, field_mask, masked_share, smear_mask
 from retina_domains.image_pixels import scene_scaling
 from retina_domains.labelled import ImageLabels
@@ -26,7 +26,7 @@ from retina_domains.readers.datasets import read_coco
 from retina_domains.readers.slide_region import RegionReader
 from retina_domains.samples import SceneObjects
 from retina_domains.scene_labels import LabelSpec, PlacedObjects, place_objects
-from retina_domains.scene_set import SceneChip, SceneSet
+from retina_domains.scene_set import SamplingNames, SceneChip, SceneSet, covering_range
 from retina_domains.types import BoolArray, InputSpec, SceneReader, SlideGrid, Window
 
 Masked = Literal["keep", "fill"]
@@ -34,7 +34,6 @@ Box = Sequence[float]
 # Up to here a field is looked at pixel by pixel; larger ones are slides, of which an overview is.
 _FIELD_PX = 2**26
 _OVERVIEW_SIDE = 4096
-_OPEN_AT_ONCE = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,17 +145,10 @@ class SmearSet(SceneSet):
         pixels = chip.pixels if self.smear.masked == "keep" else chip.pixels * valid
         return replace(chip, pixels=pixels, valid=valid)
 
-    def _reader(self, scene: int) -> SceneReader:
-        """The open reader of a scene; the one that was not used for longest is closed for it."""
-        reader = self._readers.pop(scene, None)
-        if reader is None:
-            while len(self._readers) >= _OPEN_AT_ONCE:
-                self._readers.popitem(last=False)[1].__exit__()
-            smear = self.smears[scene]
-            opened = _opened(smear.scene.path, self.spec, smear.file_mpp, self.smear.mpp)
-            reader = opened if smear.region is None else RegionReader(opened, smear.region)
-        self._readers[scene] = reader
-        return reader
+    def _open(self, scene: int) -> SceneReader:
+        smear = self.smears[scene]
+        opened = _opened(smear.scene.path, self.spec, smear.file_mpp, self.smear.mpp)
+        return opened if smear.region is None else RegionReader(opened, smear.region)
 
     def input_spec(self, declared: InputSpec) -> InputSpec:
         """What a model trained on these chips takes: ``declared``, with their range of MPP if it has none.
@@ -167,16 +159,8 @@ class SmearSet(SceneSet):
         sides = [value for smear in self.smears for value in (smear.mpp or ())]
         if not sides:
             return declared
-        finest, coarsest = min(sides), max(sides)
-        if declared.mpp_range is None:
-            return replace(declared, mpp_range=(finest, coarsest))
-        low, high = declared.mpp_range
-        if finest < low or coarsest > high:
-            raise ConfigError(
-                f"chips have {finest:.4g} to {coarsest:.4g} um/px, and input says mpp_range {low:g} to "
-                f"{high:g}: set mpp, or widen the range"
-            )
-        return declared
+        names = SamplingNames("um/px", "mpp_range", "mpp")
+        return replace(declared, mpp_range=covering_range(sides, declared.mpp_range, names))
 
     def facts(self) -> dict[str, Any]:
         """Plain values for JSON: as of all scenes, with sampling and masks."""
