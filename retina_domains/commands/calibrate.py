@@ -1,8 +1,9 @@
 """Fit what a model's scores mean, and from which on to believe them, on images it has not learnt from.
 
 For each class: a curve that turns scores into chances, the threshold of the largest F1 (or F0.5, F2, or at
-which as many are kept as there are objects), and how good both are by cross-validation over scenes. The file that is written goes into a bundle with
-``make-bundle --scores``; of a model of blood cells it holds the errors that counts are corrected by, too.
+which as many are kept as there are objects), and how good both are by cross-validation over scenes. The file
+that is written goes into a bundle with ``make-bundle --scores``; of a model of blood cells it holds the
+errors that counts are corrected by, too.
 """
 
 from __future__ import annotations
