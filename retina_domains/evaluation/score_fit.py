@@ -248,7 +248,7 @@ def deal_folds(sizes: FloatArray, folds: int) -> IntArray:
 
 
 def best_cut(scores: FloatArray, hits: BoolArray, truth: float, prefer: Prefer = "f1") -> float:
-    """Threshold that is best by what is preferred: halfway to the next lower score, so that rounding changes nothing.
+    """Threshold that is best by what is preferred: halfway to the next lower score, so that rounding is safe.
 
     Args:
         scores: ``(N,)``, one or more.
