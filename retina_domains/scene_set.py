@@ -81,8 +81,8 @@ def covering_range(
     low, high = declared or (finest, coarsest)
     if finest < low or coarsest > high:
         raise ConfigError(
-            f"chips have {finest:.4g} to {coarsest:.4g} {names.unit}, and input says {names.range} {low:g} to "
-            f"{high:g}: set {names.setting}, or widen the range"
+            f"chips have {finest:.4g} to {coarsest:.4g} {names.unit}, and input says {names.range} "
+            f"{low:g} to {high:g}: set {names.setting}, or widen the range"
         )
     return low, high
 
