@@ -148,7 +148,8 @@ def test_a_preference_of_one_class_is_told() -> None:
     assert [one.prefer for one in report.judged] == [None, "count"]
     assert parse_scores(format_scores(report)) == report
     assert told_choice(report) == (
-        "A threshold is where F1 is largest; for ring, gametocyte where as many are kept as there are objects."
+        "A threshold is where F1 is largest; "
+        "for ring, gametocyte where as many are kept as there are objects."
     )
     with pytest.raises(InvalidValueError, match="class 'pf' is to have a threshold of its own kind"):
         measure_scores(labelled, replace(AS_ONE, prefer_of=(("pf", "count"),)))
