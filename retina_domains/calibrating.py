@@ -102,9 +102,7 @@ def measure_scores(
         calibration=calibration,
         score_threshold=single,
         class_thresholds=limits.values,
-        judged=tuple(
-            _judged(evidence, learned, tested, u, limits, spec) for u in range(len(evidence.units))
-        ),
+        judged=tuple(_judged(evidence, learned, tested, u, limits, spec) for u in range(len(evidence.units))),
         errors=error_counts(errors),
         failures=worst_failures(errors),
         notes=(*comparison.notes, *_notes(labelled, comparison, evidence, learned)),

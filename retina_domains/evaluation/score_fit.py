@@ -257,18 +257,20 @@ def best_cut(scores: FloatArray, hits: BoolArray, truth: float, prefer: Prefer =
         prefer: as in :class:`FitSpec`.
     """
     order = np.argsort(-scores, kind="stable")
-    at, right = scores[order], np.cumsum(hits[order])
+    at, right = scores[order], np.cumsum(hits[order], dtype=np.float64)
     last = np.r_[np.flatnonzero(np.diff(at)), len(at) - 1]
-    best = int(np.argmax(_worth(last + 1, right[last], truth, prefer)))
+    best = int(np.argmax(_worth(last + 1.0, right[last], truth, prefer)))
     below = at[last[best + 1]] if best + 1 < len(last) else at[last[best]]
     return float((at[last[best]] + below) / 2)
 
 
-def _worth(kept: IntArray, right: IntArray, truth: float, prefer: Prefer) -> FloatArray:
+def _worth(kept: FloatArray, right: FloatArray, truth: float, prefer: Prefer) -> FloatArray:
     if prefer == "count":
-        return -np.abs(kept - truth)
-    weight = _BETA[prefer] ** 2
-    return (1 + weight) * right / (kept + weight * truth)
+        worth: FloatArray = -np.abs(kept - truth)
+    else:
+        weight = _BETA[prefer] ** 2
+        worth = (1 + weight) * right / (kept + weight * truth)
+    return worth
 
 
 def kept_rates(
