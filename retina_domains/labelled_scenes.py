@@ -21,7 +21,7 @@ from retina_domains.georef import ground_sampling
 from retina_domains.image_pixels import scene_scaling
 from retina_domains.labelled import ImageLabels
 from retina_domains.radiometry import BandScaling, RadiometryChoice
-from retina_domains.readers import SceneSource, expand_inputs, open_scene
+from retina_domains.readers import SceneSource, bounded_block_cache, expand_inputs, open_scene
 from retina_domains.readers.datasets import read_coco
 from retina_domains.readers.labels import read_objects
 from retina_domains.samples import CutRule, SamplingSpec
@@ -155,7 +155,7 @@ def _prepared(
     specs: tuple[ChipSpec, InputSpec, LabelSpec],
 ) -> PreparedScene:
     spec, input_spec, label_spec = specs
-    with open_scene(source.path, bands=spec.bands, name=source.name) as reader:
+    with bounded_block_cache(), open_scene(source.path, bands=spec.bands, name=source.name) as reader:
         scene = reader.scene
         try:
             scaling = scene_scaling(reader, input_spec, spec.radiometry, spec.bands)

@@ -21,7 +21,7 @@ from retina_domains.image_pixels import scene_scaling
 from retina_domains.labelled import ImageLabels
 from retina_domains.labelled_scenes import ChipSpec, PreparedScene, table_of
 from retina_domains.radiometry import BandScaling
-from retina_domains.readers import open_scene
+from retina_domains.readers import bounded_block_cache, open_scene
 from retina_domains.readers.datasets import read_coco
 from retina_domains.readers.slide_region import RegionReader
 from retina_domains.samples import SceneObjects
@@ -222,7 +222,7 @@ def _prepared(
     path, file_mpp = str(image.path), image.mpp if image.mpp is not None else smear.file_mpp
     table = table_of(image)
     regions = smear.regions.get(image.path.name, ())
-    with _opened(path, spec, file_mpp, None) as reader:
+    with bounded_block_cache(), _opened(path, spec, file_mpp, None) as reader:
         placed = place_objects(table, replace(reader.scene, name=table.scenes[0]), classes, label_spec)
         try:
             scaling = scene_scaling(reader, input_spec, spec.radiometry, spec.bands)

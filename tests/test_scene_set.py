@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import multiprocessing
 import pickle
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import rasterio
+from rasterio._env import get_gdal_config
 from rasterio.transform import Affine
 from shapely.geometry import box
 
@@ -17,9 +20,10 @@ from retina_domains.areas import Shapes
 from retina_domains.errors import ConfigError, InputFileError, LabelError, RadiometryError
 from retina_domains.inference import InferenceOptions, prepare
 from retina_domains.readers import open_scene
+from retina_domains.readers.handles import BLOCK_CACHE_BYTES, DatasetHandles
 from retina_domains.samples import CutRule, SamplingSpec
 from retina_domains.scene_labels import LabelSpec
-from retina_domains.scene_set import ChipSpec, PreparedScene, SceneSet, prepare_scenes
+from retina_domains.scene_set import ChipSpec, PreparedScene, SceneChip, SceneSet, prepare_scenes
 from retina_domains.types import Chip, Detections, InputSpec, MergeSpec, TileSpec, Window
 
 SAR = InputSpec(1, "amplitude", (0.0,), (1.0,))
@@ -190,6 +194,82 @@ def test_objects_cut_by_the_tile_follow_the_rule(folder: Path) -> None:
     assert chip.objects.ignored.tolist() == [False]
     assert data.read(0, Window(90, 209, 64, 64)).objects.ignored.tolist() == [True]
     assert len(data.read(0, Window(90, 217, 64, 64)).objects) == 0
+
+
+def draws(data: SceneSet, epochs: int, seed: int) -> Iterator[SceneChip]:
+    rng = np.random.default_rng(seed)
+    for _ in range(epochs):
+        yield from (data.draw(index, rng) for index in range(len(data)))
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_every_draw_shows_what_a_plain_loop_finds(tmp_path: Path, seed: int) -> None:
+    """Visible share, sampling, pixels and share of negatives, at two samplings brought to one."""
+    rng = np.random.default_rng(seed)
+    truth: dict[str, list[tuple[int, int, int, int]]] = {}
+    for name, gsd in (("a.tif", 10.0), ("b.tif", 5.0)):
+        pixels = np.full((700, 700), 10, np.uint8)
+        truth[name] = []
+        for row, col in np.argwhere(rng.random((7, 7)) < 0.5) * 100:
+            width, height = rng.integers(8, 60, 2).tolist()
+            x, y = int(col + rng.integers(0, 100 - width)), int(row + rng.integers(0, 100 - height))
+            pixels[y : y + height, x : x + width] = 200
+            truth[name].append((x, y, x + width, y + height))
+        write_scene(tmp_path / name, pixels, gsd=gsd)
+    write_boxes(tmp_path / "l.csv", [(name, *box) for name, boxes in truth.items() for box in boxes])
+    rule, sampling = CutRule(keep=0.6, ignore=0.2), SamplingSpec(0.25, tiles_per_epoch=16)
+    spec = ChipSpec(size=96, gsd=10.0, cut=rule, sampling=sampling)
+    raw = InputSpec(1, "uint8", (0.0,), (255.0,))
+    scenes = prepare_scenes(str(tmp_path / "*.tif"), str(tmp_path / "l.csv"), ("ship",), spec, raw)
+    empty, windows = 0, set()
+    for chip in draws(SceneSet(scenes, spec, ("ship",)), epochs=4, seed=seed):
+        name = scenes[chip.scene].name
+        side = {"a.tif": 96, "b.tif": 192}[name]
+        assert (chip.window.height, chip.window.width) == (side, side)
+        expected, touched = [], False
+        for x1, y1, x2, y2 in truth[name]:
+            left, right = max(x1, chip.window.col), min(x2, chip.window.col + side)
+            top, bottom = max(y1, chip.window.row), min(y2, chip.window.row + side)
+            if left < right and top < bottom:
+                touched = True
+                share = (right - left) * (bottom - top) / ((x2 - x1) * (y2 - y1))
+                if share >= 0.2:
+                    corners = (left - chip.window.col, top - chip.window.row)
+                    corners += (right - chip.window.col, bottom - chip.window.row)
+                    expected.append((*(v * 96 / side for v in corners), share < 0.6))
+        found = zip(chip.objects.xyxy.tolist(), chip.objects.ignored.tolist(), strict=True)
+        np.testing.assert_allclose(sorted((*box, ignored) for box, ignored in found), sorted(expected))
+        for x1, y1, x2, y2, _ in expected:
+            inner = chip.pixels[0, int(y1) + 2 : int(y2) - 2, int(x1) + 2 : int(x2) - 2]
+            assert inner.size == 0 or inner.min() > 199
+        empty += not touched
+        windows.add((name, chip.window.row, chip.window.col))
+    # A quarter of 64 draws, by the epoch; the same place hardly ever comes twice.
+    assert empty == 16
+    assert len(windows) > 55
+
+
+def test_every_read_holds_gdal_s_block_cache_to_a_bound(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GDAL_CACHEMAX", raising=False)
+    before = get_gdal_config("GDAL_CACHEMAX")
+    bounds: list[int] = []
+    handle = DatasetHandles.get
+
+    def watched(self: DatasetHandles) -> Any:
+        bounds.append(get_gdal_config("GDAL_CACHEMAX"))
+        return handle(self)
+
+    monkeypatch.setattr(DatasetHandles, "get", watched)
+    data = scene_set(folder, ChipSpec(size=64, sampling=SamplingSpec(0.25, tiles_per_epoch=12)))
+    looks = len(bounds)
+    assert set(bounds) == {BLOCK_CACHE_BYTES}
+    # As a worker has it: a copy that opens its own files.
+    for _ in draws(pickle.loads(pickle.dumps(data)), epochs=3, seed=0):
+        assert get_gdal_config("GDAL_CACHEMAX") == before
+    assert len(bounds) - looks >= 36
+    assert max(bounds[looks:]) <= 64 * 2**20 < before
 
 
 def test_labels_of_each_scene_may_have_their_own_file(folder: Path) -> None:
