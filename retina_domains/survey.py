@@ -14,6 +14,7 @@ from retina_domains.errors import GeoreferenceError, LabelError
 from retina_domains.evaluation.objects import NO_CLASS, NO_SCENE, ObjectTable
 from retina_domains.georef import ground_sampling
 from retina_domains.readers import SceneSource, expand_inputs, open_scene, sample_scene
+from retina_domains.readers.inputs import FOLDER_SUFFIXES
 from retina_domains.readers.labels import LabelContext, read_objects
 from retina_domains.readers.pictures import decoding
 from retina_domains.samples.alignment import Shift, contrast_map, find_shift, search_radius
@@ -23,7 +24,6 @@ from retina_domains.scene_labels import DROP, IGNORE, LabelSpec, PlacedObjects, 
 from retina_domains.types import FloatArray, Scene, Window
 
 _IMAGE_FOLDERS = ("images", "JPEGImages", ".")
-_ENDINGS = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
 _SHIFT_OBJECTS = 400
 _BAND_IMAGES = 24
 _BAND_PIXELS = 20_000
@@ -133,7 +133,7 @@ def _images_beside(labels: Path) -> str | None:
     base = base.parent if base.name in ("labels", "Annotations") else base
     for name in _IMAGE_FOLDERS:
         folder = base / name
-        if folder.is_dir() and any(f.suffix.lower() in _ENDINGS for f in folder.iterdir()):
+        if folder.is_dir() and any(f.suffix.lower() in FOLDER_SUFFIXES for f in folder.iterdir()):
             return str(folder)
     return None
 

@@ -43,6 +43,27 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_blocks_of_one_big_scene_are_looked_at(tmp_path: Path) -> None:
+    """As ``prepare --split blocks`` leaves them: virtual rasters that hold no pixels."""
+    (tmp_path / "images").mkdir()
+    Image.fromarray(np.full((90, 120), 60, np.uint8)).save(tmp_path / "whole.png")
+    (tmp_path / "images" / "b.vrt").write_text(
+        '<VRTDataset rasterXSize="40" rasterYSize="30"><VRTRasterBand dataType="Byte" band="1">'
+        f"<SimpleSource><SourceFilename>{tmp_path / 'whole.png'}</SourceFilename><SourceBand>1</SourceBand>"
+        '<SrcRect xOff="5" yOff="5" xSize="40" ySize="30"/><DstRect xOff="0" yOff="0" xSize="40" ySize="30"/>'
+        "</SimpleSource></VRTRasterBand></VRTDataset>"
+    )
+    data = {
+        "images": [{"id": 1, "file_name": "b.vrt", "width": 40, "height": 30}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 1, 9, 9]}],
+        "categories": [{"id": 1, "name": "ship"}],
+    }
+    (tmp_path / "train.json").write_text(json.dumps(data))
+    survey = survey_set(tmp_path / "train.json")
+    assert [Path(image.path).name for image in survey.images] == ["b.vrt"]
+    assert {int(v) for band in band_samples(survey) for v in band} == {60}
+
+
 def moved(survey: Survey, dx: float, dy: float) -> Survey:
     """The same set with labels beside their objects."""
     images = tuple(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+from pathlib import Path
 
 from retina_domains.commands.set_arguments import add_set_arguments, survey_of
 from retina_domains.errors import InvalidValueError
@@ -48,12 +49,22 @@ def run(args: argparse.Namespace) -> int:
     print("\n".join(table_lines(survey, figures, unit)))
     for line in warnings:
         print(f"warning: {line}")
+    if not with_pixels and not args.no_pixels:
+        print(
+            "note: no images beside the labels: bands, and whether labels are shifted, were not looked at; "
+            "name the images with --images"
+        )
     if args.html:
-        write_survey_page(args.html, survey.source, figures, warnings, bands, unit)
+        write_survey_page(args.html, _title(Path(args.labels)), figures, warnings, bands, unit)
     if args.json:
         facts = {"labels": str(args.labels), "unit": unit, **figures.as_dict(), "warnings": warnings}
         write_text(args.json, json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
     return 0
+
+
+def _title(labels: Path) -> str:
+    """What a page calls the set: many are a ``train.json``, so that its folder tells more."""
+    return f"{labels.resolve().parent.name}/{labels.name}" if labels.is_file() else labels.resolve().name
 
 
 def image_facts(survey: Survey, gsd: float | None, mpp: float | None) -> list[ImageFacts]:

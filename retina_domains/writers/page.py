@@ -28,6 +28,7 @@ p{margin:4px 0 12px}.faint,figcaption{color:var(--faint)}
 .tally div{background:var(--card);padding:10px 16px;border-radius:6px;min-width:120px}
 .tally b{display:block;font-size:24px;line-height:1.2}.tally small{color:var(--faint)}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(420px,100%),1fr));gap:28px 24px}
+.charts>*{max-width:560px}
 svg{width:100%;height:auto;display:block}svg text{fill:var(--faint);font-size:12px}
 svg .grid{stroke:var(--line)}svg .axis{stroke:var(--faint)}
 .a{stroke:var(--a)}.b{stroke:var(--b)}.n{stroke:var(--faint)}.fa{fill:var(--a)}.fb{fill:var(--b)}.fn{fill:var(--faint)}

@@ -84,7 +84,7 @@ def write_survey_page(
         OutputError: the file cannot be written.
     """
     objects = len(figures.labels)
-    share = "no tile" if math.isnan(figures.empty_tiles) else f"{figures.empty_tiles:.0%} of tiles without"
+    share = "" if math.isnan(figures.empty_tiles) else f"{figures.empty_tiles:.0%} without objects, "
     body = (
         tally(
             [
@@ -93,7 +93,7 @@ def write_survey_page(
                 (
                     thousands(len(figures.per_tile)),
                     f"tiles of {figures.tile_size} px",
-                    f"{share}, at most {thousands(int(figures.per_tile.max(initial=0)))}",
+                    f"{share}at most {thousands(int(figures.per_tile.max(initial=0)))} in one",
                 ),
             ]
         ),

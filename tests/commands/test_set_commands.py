@@ -67,8 +67,22 @@ def test_stats_prints_warns_and_writes(
     assert told["classes"][1]["size_true"][2] == pytest.approx(1.55, abs=0.01)
     html = page.read_text()
     assert html.count("<svg") == 4
+    assert f"<title>{coco.parent.name}/l.json</title>" in html
     assert "class buoy has 1 objects" in html
     assert "<script" not in html
+
+
+def test_stats_says_where_pixels_could_not_be_looked_at(
+    coco: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    note = "note: no images beside the labels: bands, and whether labels are shifted, were not looked at"
+    alone = tmp_path / "alone" / "l.json"
+    alone.parent.mkdir()
+    alone.write_bytes(coco.read_bytes())
+    assert main(["stats", str(alone)]) == 0
+    assert note in capsys.readouterr().out
+    assert main(["stats", str(coco)]) == 0
+    assert note not in capsys.readouterr().out
 
 
 def test_stats_of_labels_alone(coco: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
