@@ -58,7 +58,7 @@ def labelled_images(
     if missing:
         raise InputFileError(
             f"{len(missing)} of {len(truth.scenes)} images of {truth.source} are not there, {missing[0]!r} "
-            "among them: name their folder with --images"
+            "among them: name the folder that holds them all"
         )
     return found
 

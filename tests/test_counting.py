@@ -256,6 +256,20 @@ def test_a_grey_image_alone_is_refused(tmp_path: Path) -> None:
         count_smears([tmp_path / "grey.png"], FieldOracle([]), CountOutputs(folder=tmp_path / "out"))
 
 
+def test_a_smear_in_grey_is_refused_though_its_pictures_have_three_bands(tmp_path: Path) -> None:
+    oracle = smear(tmp_path / "smear", [first_field(), second_field()])
+    for number, (pixels, cells) in enumerate(list(oracle.known)):
+        grey = np.repeat(pixels[..., 1:2], 3, axis=2)
+        save(tmp_path / f"smear/field{number}.png", grey)
+        oracle.known = [*oracle.known, (grey, cells)]
+    with pytest.raises(RadiometryError, match=r"field0\.png: grey.*all 2 fields.*in colour"):
+        count(tmp_path / "smear", oracle, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    save(tmp_path / "smear/field1.png", oracle.known[1][0])  # one in colour: the other is warned about
+    report = count(tmp_path / "smear", oracle, tmp_path / "out").smears[0].report
+    assert [(f.field, f.kind) for f in report.findings if f.field] == [("field0.png", "grey")]
+
+
 def test_what_is_no_smear_ends_with_one_clear_line_and_no_files(tmp_path: Path) -> None:
     save(tmp_path / "holiday.png", draw([], 200, 200))
     with pytest.raises(InvalidValueError, match="no red cell"):

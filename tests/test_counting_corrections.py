@@ -13,6 +13,7 @@ from smear_oracle import Cell, FieldOracle, draw, grid_of_cells, save
 from retina_domains.corrections import FORMAT, VERSION, read_corrections
 from retina_domains.counting import CountOptions, CountOutputs, SmearResult, count_smears
 from retina_domains.errors import LabelError
+from retina_domains.readers.labels import LabelContext, read_objects
 from retina_domains.smear_report import report_id
 
 WHO = {"by": "A. Reader", "at": "2026-01-02T03:04:05Z"}
@@ -91,6 +92,24 @@ def test_corrections_recompute_counts_and_parasitaemia(
     ]
     assert second.report.provenance["corrections"] == "4 by A. Reader"
     assert "A. Reader" in (tmp_path / "second/cells.csv").read_text()
+
+
+def test_what_a_person_said_comes_out_as_labels_to_train_on(
+    tmp_path: Path, smear: tuple[Path, FieldOracle]
+) -> None:
+    first = counted(smear, tmp_path / "first")
+    assert not (tmp_path / "first/training.coco.json").exists()
+    healthy = first.cells.ids[20]
+    said = [
+        {"action": "reject", "cell": cell_at(first, "ring")},
+        {"action": "relabel", "cell": cell_at(first, "gametocyte"), "label": "trophozoite"},
+        {"action": "confirm", "cell": healthy},
+    ]
+    counted(smear, tmp_path / "second", saved(tmp_path / "said.json", first, said))
+    labels = read_objects(tmp_path / "second/training.coco.json", LabelContext(smear[0].parent))
+    # Of 40 cells one is background, two are labels, and what nobody looked at is neither.
+    assert len(labels.names) == 39
+    assert sorted(labels.names[~(labels.ignored | labels.crowd)].tolist()) == ["RBC", "trophozoite"]
 
 
 def test_a_ring_added_in_a_red_cell_infects_it_and_makes_no_new_cell(

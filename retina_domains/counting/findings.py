@@ -8,6 +8,7 @@ from dataclasses import replace
 from retina_domains.cells.quality import THICK_LIMITS, THIN_LIMITS, QualityLimits
 from retina_domains.cells.quality import findings as quality_of
 from retina_domains.counting.values import CountOptions, FoundField
+from retina_domains.errors import RadiometryError
 from retina_domains.smear_report import Finding, SmearKind
 
 
@@ -29,6 +30,22 @@ def quality_findings(fields: Sequence[FoundField], limits: QualityLimits) -> lis
         if found.look is not None
         for one in quality_of(found.image.name, found.look, limits, found.image.mpp)
     ]
+
+
+def refuse_grey(fields: Sequence[FoundField], warned: Sequence[Finding]) -> None:
+    """A smear in grey is refused as a grey image is, though its pictures have three bands.
+
+    Raises:
+        RadiometryError: all fields are grey.
+    """
+    grey = {finding.field: finding.message for finding in warned if finding.kind == "grey"}
+    if fields and all(found.image.name in grey for found in fields):
+        first = fields[0].image.name
+        raise RadiometryError(
+            f"{first}: {grey[first]}"
+            + (f", and so are all {len(fields)} fields" if len(fields) > 1 else "")
+            + "; take pictures in colour (RGB)"
+        )
 
 
 def reading_findings(fields: Sequence[FoundField], failed: Mapping[str, str]) -> list[Finding]:

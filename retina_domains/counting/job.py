@@ -13,7 +13,13 @@ from retina_domains import __version__
 from retina_domains.cell_table import CellTable
 from retina_domains.counting.corrected import corrected_cells, told_count
 from retina_domains.counting.figures import smear_numbers, summarise_fields
-from retina_domains.counting.findings import marked, quality_findings, quality_limits, reading_findings
+from retina_domains.counting.findings import (
+    marked,
+    quality_findings,
+    quality_limits,
+    reading_findings,
+    refuse_grey,
+)
 from retina_domains.counting.labelled import beside_labels
 from retina_domains.counting.labelled_outputs import label_errors
 from retina_domains.counting.objects import smear_kind
@@ -128,6 +134,7 @@ class _SmearCount:
         options = self.options
         fields = self.sampling.settled(self._search())
         warned = quality_findings(fields, quality_limits(self.kind, options))
+        refuse_grey(fields, warned)
         excluded = [self._is_excluded(found.image.name, warned) for found in fields]
         inputs = {found.image.name: found.image.sha256 for found in fields}
         provenance = self._provenance()

@@ -10,6 +10,7 @@ from typing import Any
 
 from retina_domains.accounts import peak_memory_mib
 from retina_domains.cell_table import CellTable
+from retina_domains.corrections import training_cells
 from retina_domains.counting.values import FoundField
 from retina_domains.errors import BlockReadError
 from retina_domains.readers import OpenOptions, SlideReader
@@ -29,7 +30,7 @@ from retina_domains.writers.cell_report import write_smear_report
 from retina_domains.writers.staged_folder import StagedFolder
 from retina_domains.writers.summary import write_summary
 
-REPORT = "report.html"
+REPORT, TRAINING = "report.html", "training.coco.json"
 _OVERVIEW_PX = 4096
 # A page with more pictures of fields opens slowly and is not read.
 MOST_FIELD_PICTURES = 100
@@ -65,6 +66,9 @@ def write_smear(
         write_cells_csv(stage.path("cells.csv"), [cells], header)
         write_cells_parquet(stage.path("cells.parquet"), [cells], header)
         write_cells_coco(stage.path("cells.coco.json"), cells, header)
+        if any(cells.review):
+            labels, unseen = training_cells(cells)
+            write_cells_coco(stage.path(TRAINING), labels, header, ignored=unseen)
         for place, found in enumerate(fields):
             name = "cells" if len(fields) == 1 else f"qupath/{found.image.name}"
             write_cells_qupath(stage.path(f"{name}.qupath.geojson"), cells, place, header)

@@ -179,7 +179,10 @@ def _check_bands(scene: Scene, detector: Detector) -> None:
             "holds no stain to count by; take it in colour (RGB)"
         )
     if scene.dtype != "uint8":
-        raise RadiometryError(f"{scene.name}: pixels of type {scene.dtype}, expected 8 bits a band (uint8)")
+        raise RadiometryError(
+            f"{scene.name}: pixels of type {scene.dtype}, expected 8 bits a band (uint8): save pictures as "
+            "the microscope shows them, in 8 bits"
+        )
 
 
 def _shapes(reader: SceneReader, xyxy: FloatArray) -> tuple[CellShape, ...]:

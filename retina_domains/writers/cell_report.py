@@ -315,10 +315,34 @@ def _facts(report: SmearReport, cells: CellTable, rows: Sequence[int]) -> str:
             {"slide": f.slide, "name": f.name, "width": f.width, "height": f.height} for f in cells.fields
         ],
         "sides": _usual_sides(cells),
+        "earlier": _earlier(cells),
     }
     # Within a script element "</" would end it, and "<!--" open a comment.
     text = json.dumps(facts, ensure_ascii=False).replace("<", "\\u003c")
     return f'<script type="application/json" id="facts">{text}</script>'
+
+
+def _earlier(cells: CellTable) -> list[dict[str, Any]]:
+    """Corrections that this count was made with, so that what is saved next holds them too.
+
+    An added cell has its ``id`` besides: on the page it is decided upon like any other.
+    """
+    told: list[dict[str, Any]] = []
+    for row, word in enumerate(cells.review):
+        if not word:
+            continue
+        who = {"by": cells.corrected_by[row], "at": cells.corrected_at[row]}
+        label, name = cells.classes[int(cells.labels[row])], cells.ids[row]
+        if word == "added":
+            field = cells.fields[int(cells.field[row])]
+            box = [rounded(v, 3) for v in cells.xyxy[row]]
+            place = {"id": name, "slide": field.slide, "field": field.name, "xyxy": box}
+            told.append({"action": "add", **place, "label": label, **who})
+        elif word == "relabelled":
+            told.append({"action": "relabel", "cell": name, "label": label, **who})
+        else:
+            told.append({"action": "confirm" if word == "confirmed" else "reject", "cell": name, **who})
+    return told
 
 
 def _usual_sides(cells: CellTable) -> list[list[float]]:

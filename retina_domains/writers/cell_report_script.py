@@ -12,6 +12,8 @@ const thumbs = [...document.querySelectorAll(".cell")];
 const order = [...new Set(thumbs.map((t) => t.dataset.id))];
 const key = "retina-domains corrections " + facts.report;
 const words = {confirm: "confirmed", reject: "rejected", relabel: "relabelled"};
+// Decisions of another page of the same count, which are kept for it.
+let others = [];
 let decisions = {}, added = [], current = 0, unsaved = false, storage = null;
 
 // Some browsers refuse storage to pages opened from disk.
@@ -24,7 +26,7 @@ const labelOf = (id) => decisions[id]?.label ?? cellOf(id).label;
 function keep() {
   if (!storage) return;
   try {
-    storage.setItem(key, JSON.stringify({who: byId("who").value, decisions, added}));
+    storage.setItem(key, JSON.stringify({who: byId("who").value, decisions, added, others}));
   } catch (error) { storage = null; say("This browser cannot keep decisions: save them before you leave."); }
 }
 
@@ -34,24 +36,27 @@ function restore() {
     const kept = JSON.parse(storage.getItem(key) ?? "null");
     if (!kept) return;
     byId("who").value = kept.who ?? "";
-    take([...Object.values(kept.decisions ?? {}), ...(kept.added ?? [])]);
+    others = take([...Object.values(kept.decisions ?? {}), ...(kept.added ?? []), ...(kept.others ?? [])]);
   } catch (error) { say("What this browser kept could not be read: it is left out."); }
 }
 
-// Decisions from anywhere are taken only about cells, fields and classes of this page.
+const samePlace = (a, b) => a.field === b.field && a.slide === b.slide && String(a.xyxy) === String(b.xyxy);
+
+// Decisions from anywhere are taken only about cells, fields and classes of this page; returns the others.
 function take(list) {
-  let left = 0;
+  const left = [];
   for (const d of list) {
     if (d.action === "add") {
       const known = facts.fields.some((f) => f.slide === d.slide && f.name === d.field);
       const clear = facts.classes.includes(d.label) && Array.isArray(d.xyxy) && d.xyxy.length === 4;
-      const again = added.some((one) => one.at === d.at && String(one.xyxy) === String(d.xyxy));
-      if (known && clear && !again) added.push(d); else if (!again) left += 1;
+      // What was added before is among the cells of this page already.
+      const again = [...added, ...facts.earlier].some((one) => one.action === "add" && samePlace(one, d));
+      if (known && clear && !again) added.push(d); else if (!again) left.push(d);
       continue;
     }
     const known = Object.hasOwn(facts.cells, d.cell) && Object.hasOwn(words, d.action);
     const clear = d.action !== "relabel" || facts.classes.includes(d.label);
-    if (known && clear) decisions[d.cell] = d; else left += 1;
+    if (known && clear) decisions[d.cell] = d; else left.push(d);
   }
   return left;
 }
@@ -197,11 +202,31 @@ function undo() {
   changed("Decision taken back.");
 }
 
+// All corrections: those that the count was made with, as they are now, and those of this page.
+function all() {
+  const list = [], told = new Set();
+  for (const {id, ...e} of facts.earlier) {
+    const d = decisions[id ?? e.cell];
+    const anew = d ? {by: d.by, at: d.at} : {};
+    if (id) {
+      // An added cell is none of the detector's: it is added otherwise, or no more.
+      told.add(id);
+      if (d?.action !== "reject") list.push({...e, label: d?.label ?? e.label, ...anew});
+    } else if (!d || (d.action === "confirm" && e.action === "relabel")) {
+      // What is confirmed is the class that it was given.
+      told.add(e.cell);
+      list.push({...e, ...anew});
+    }
+  }
+  const fresh = order.filter((id) => decisions[id] && !told.has(id)).map((id) => decisions[id]);
+  return [...list, ...fresh, ...added];
+}
+
 function save() {
   const content = {
     format: facts.format, version: facts.version, report: facts.report, title: facts.title,
     classes: facts.classes, inputs: facts.inputs, saved_at: new Date().toISOString(),
-    corrections: [...order.filter((id) => decisions[id]).map((id) => decisions[id]), ...added],
+    corrections: all(),
   };
   const link = document.createElement("a");
   const text = JSON.stringify(content, null, 1) + "\n";
@@ -220,7 +245,7 @@ async function load(file) {
       say(file.name + " holds no corrections of this report.");
       return;
     }
-    const left = take(content.corrections);
+    const left = take(content.corrections).length;
     keep();
     const about = left ? " (" + left + " are not of cells shown here)" : "";
     say("Loaded " + (content.corrections.length - left) + " corrections" + about + ".");

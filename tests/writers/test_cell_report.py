@@ -65,7 +65,7 @@ def page_of(cells: CellTable) -> tuple[SmearReport, SmearPictures]:
         )
     for row in choose_cells(cells).rows:
         window = crop_window(cells, row)
-        pixels = np.full((3, window.height, window.width), 90 + 30 * row, np.uint8)
+        pixels = np.full((3, window.height, window.width), (90 + 30 * row) % 256, np.uint8)
         pictures.add_cell(
             cells, row, Chip(pixels, np.ones(pixels.shape[1:], bool), Tile(0, 0, window, window))
         )
@@ -275,6 +275,61 @@ def test_a_saved_file_is_taken_up_again_and_a_strange_one_is_not(open_page: Page
         page.call("DOM.setFileInputFiles", nodeId=chooser, files=[str(path)])
         page.wait(f"document.getElementById('say').innerText.includes({json.dumps(answer)})")
     assert page.value("document.getElementById('done').innerText") == "1 of 5 cells looked at"
+
+
+def test_corrections_of_an_earlier_round_are_saved_with_the_next(chromium: Browser, tmp_path: Path) -> None:
+    """A count that was corrected has a page of other doubtful cells: what is saved there must hold both."""
+    first = fresh()
+    told = report(first)
+    name = report_id(told.classes, told.inputs, told.provenance)
+    who = {"by": "A", "at": "2026-01-02T03:04:05Z"}
+    place = {"slide": "smear 1", "field": "b.png"}
+    boxes = [[45.0, 106.5, 55.0, 118.5], [60.0, 20.0, 70.0, 32.0], [5.0, 130.0, 15.0, 142.0]]
+    said = {
+        "format": FORMAT,
+        "version": 1,
+        "report": name,
+        "classes": list(CLASSES),
+        "inputs": [{"name": n, "sha256": h} for n, h in told.inputs.items()],
+        "corrections": [
+            {"action": "reject", "cell": first.ids[4], **who},
+            {"action": "relabel", "cell": first.ids[3], "label": "ring", **who},
+            {"action": "relabel", "cell": first.ids[2], "label": "ring", **who},
+            *({"action": "add", **place, "xyxy": box, "label": "ring", **who} for box in boxes),
+        ],
+    }
+    (tmp_path / "said.json").write_text(json.dumps(said))
+    cells = apply_corrections(first, read_corrections(tmp_path / "said.json"), name, told.inputs)
+    _, pictures = page_of(cells)
+    write_smear_report(tmp_path / "report.html", told, cells, choose_cells(cells), pictures)
+    (tmp_path / "saved").mkdir()
+    with chromium.page(tmp_path / "report.html", tmp_path / "saved") as page:
+        page.click("#who")
+        page.write("B")
+        for cell, action in (
+            (first.ids[3], "[data-do=confirm]"),  # which was made a ring: the ring is confirmed
+            (cells.ids[5], "[data-do=reject]"),  # added before, and taken back now
+            (cells.ids[6], "[data-label=WBC]"),  # added before, of another class now
+            (first.ids[0], "[data-do=reject]"),
+        ):
+            page.value(f"document.querySelector('.cell[data-id=\"{cell}\"]').click()")
+            page.click(action)
+        page.click("#save")
+        second = read_corrections(saved_file(page, tmp_path / "saved" / f"corrections-{name}.json"))
+        assert page.errors == []
+    corrected = apply_corrections(first, second, name, told.inputs)
+    assert corrected.review == (
+        "rejected",
+        "",
+        "relabelled",
+        "relabelled",
+        "rejected",
+        "added",
+        "added",
+    )
+    assert [CLASSES[k] for k in corrected.labels[[2, 3, 5, 6]]] == ["ring", "ring", "WBC", "ring"]
+    assert corrected.xyxy[5:].tolist() == boxes[1:]
+    assert (corrected.corrected_by[2], corrected.corrected_by[3]) == ("A", "B")
 
 
 def saved_file(page: Page, path: Path) -> Path:
