@@ -343,6 +343,23 @@ def test_focus_is_judged_in_micrometres_where_the_sampling_is_known(tmp_path: Pa
     assert [f.kind for f in report.findings if f.field] == ["focus"]
 
 
+def test_a_picture_counts_once_however_often_it_is_named_and_a_copy_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    oracle = smear(tmp_path / "smear", [first_field(), second_field()])
+    monkeypatch.chdir(tmp_path)
+    twice = ["smear", "smear/field0.png", tmp_path / "smear/../smear/field1.png"]
+    once = count_smears(twice, oracle, CountOutputs(folder=tmp_path / "out"))
+    assert figures(once)["Red cells counted"] == 87
+    copied = (tmp_path / "smear/field0.png").read_bytes()
+    (tmp_path / "smear/copy of é %20 #1.png").write_bytes(copied)
+    both = count(tmp_path / "smear", oracle, tmp_path / "both")
+    said = [(f.field, f.kind) for f in both.smears[0].report.findings if f.field]
+    assert said == [("field0.png", "same picture")]
+    left = count(tmp_path / "smear", oracle, tmp_path / "left", CountOptions(exclude_bad=True))
+    assert figures(left)["Red cells counted"] == 87
+
+
 def test_several_smears_have_a_folder_each_and_one_that_fails_leaves_the_others(tmp_path: Path) -> None:
     oracle = smear(tmp_path / "a", [first_field()])
     other = smear(tmp_path / "b", [grid_of_cells(44)])

@@ -67,6 +67,21 @@ def reading_findings(fields: Sequence[FoundField], failed: Mapping[str, str]) ->
     return told
 
 
+def twin_findings(fields: Sequence[FoundField]) -> list[Finding]:
+    """Fields of the same content as one before: their cells count twice, and the interval is too short."""
+    first: dict[str, str] = {}
+    told = []
+    for found in fields:
+        name, content = found.image.name, found.image.sha256
+        if content and first.setdefault(content, name) != name:
+            text = (
+                f"the same picture as {first[content]}, so that its cells count twice: leave one of them out "
+                f"(--exclude-field {name})"
+            )
+            told.append(Finding(text, name, "same picture"))
+    return told
+
+
 def marked(findings: Sequence[Finding], excluded: set[str]) -> tuple[Finding, ...]:
     """The findings, with the fields that were left out by choice marked."""
     return tuple(replace(one, excluded=one.field in excluded) for one in findings)

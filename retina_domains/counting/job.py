@@ -19,6 +19,7 @@ from retina_domains.counting.findings import (
     quality_limits,
     reading_findings,
     refuse_grey,
+    twin_findings,
 )
 from retina_domains.counting.labelled import beside_labels
 from retina_domains.counting.labelled_outputs import label_errors
@@ -135,6 +136,7 @@ class _SmearCount:
         fields = self.sampling.settled(self._search())
         warned = quality_findings(fields, quality_limits(self.kind, options))
         refuse_grey(fields, warned)
+        warned += twin_findings(fields)
         excluded = [self._is_excluded(found.image.name, warned) for found in fields]
         inputs = {found.image.name: found.image.sha256 for found in fields}
         provenance = self._provenance()

@@ -37,8 +37,13 @@ def group_smears(inputs: Sequence[str | os.PathLike[str]]) -> tuple[Smear, ...]:
     """
     named = {os.fspath(item) for item in inputs}
     groups: dict[str, list[SceneSource]] = {}
+    met: set[Path] = set()
     for source in expand_inputs(inputs):
         place = Path(source.path)
+        if place.resolve() in met:
+            # Named in two ways; a field that counts twice would make the interval too short.
+            continue
+        met.add(place.resolve())
         key = source.path if is_slide(source.path, OpenOptions()) else str(place.absolute().parent)
         groups.setdefault(key, []).append(source)
     smears = []
