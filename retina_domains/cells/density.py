@@ -31,7 +31,16 @@ import numpy as np
 
 from retina_domains.cells.confusion import DetectorConfusion
 from retina_domains.cells.spread import draw_proportion, draw_rate, draw_total, proportion_spread
-from retina_domains.cells.values import DEFAULT_DRAWS, SPECIES, WBC, DrawSpec, Estimate, raised, refuted
+from retina_domains.cells.values import (
+    DEFAULT_DRAWS,
+    SELDOM_FOUND,
+    SPECIES,
+    WBC,
+    DrawSpec,
+    Estimate,
+    raised,
+    refuted,
+)
 from retina_domains.errors import InvalidValueError
 from retina_domains.types import FloatArray
 
@@ -287,6 +296,11 @@ def _notes(parasites: int, wbc: int, wbc_count: WbcCount, errors: ThickErrors | 
         notes.append(
             f"{parasites} parasites are reported where the detector reports {errors.plain[1]:.1f} falsely: "
             "they may all be false"
+        )
+    if errors is not None and errors.plain[0] < SELDOM_FOUND:
+        notes.append(
+            f"of labelled parasites the detector reports {errors.plain[0]:.0%}: most are missed, and the "
+            "corrected figure rests on few"
         )
     if parasites == 0:
         notes.append("no parasite was counted: the upper limit is what the smear may still hold")

@@ -34,7 +34,16 @@ import numpy as np
 
 from retina_domains.cells.confusion import DetectorConfusion, SlideCounts
 from retina_domains.cells.spread import JEFFREYS, draw_proportion, draw_rate, draw_total, proportion_spread
-from retina_domains.cells.values import DEFAULT_DRAWS, RBC, STAGES, DrawSpec, Estimate, raised, refuted
+from retina_domains.cells.values import (
+    DEFAULT_DRAWS,
+    RBC,
+    SELDOM_FOUND,
+    STAGES,
+    DrawSpec,
+    Estimate,
+    raised,
+    refuted,
+)
 from retina_domains.errors import InvalidValueError
 from retina_domains.types import FloatArray
 
@@ -260,6 +269,11 @@ def _notes(total: int, infected: int, fields: int, errors: ThinErrors | None) ->
         notes.append(
             f"no more infected cells are reported than the detector reports falsely ({errors.plain[1]:.3%} "
             "of healthy cells): they may all be false"
+        )
+    if errors is not None and errors.plain[0] < SELDOM_FOUND:
+        notes.append(
+            f"of labelled infected cells the detector reports {errors.plain[0]:.0%} as infected, of healthy "
+            f"ones {errors.plain[1]:.2%}: most infected cells are missed, the corrected figure rests on few"
         )
     if infected == 0:
         notes.append("no infected cell was counted: the upper limit is what the smear may still hold")

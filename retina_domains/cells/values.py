@@ -16,6 +16,8 @@ STAGES = ("ring", "trophozoite", "schizont")
 """Asexual stages in a red cell: what makes it an infected one. Gametocytes do not."""
 SPECIES = ("pf", "pm", "po", "pv")
 """Parasites of thick smears, by species."""
+SELDOM_FOUND = 0.5
+"""Share of true objects that a detector reports, below which a reader is told that most are missed."""
 RESEARCH_ONLY = "research use only, not a medical device"
 
 

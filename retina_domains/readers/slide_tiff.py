@@ -43,7 +43,7 @@ class TiffLevels:
             overviews = len(dataset.overviews(self._plan.indexes[0])) if self._sparse else 0
             if is_placed(dataset):
                 raise InvalidValueError(
-                    f"{path}: lies on the ground: micrometres a pixel are for slides and pictures"
+                    f"{path}: lies on the ground: expected a slide or a picture of one; `infer` takes rasters"
                 )
             self.mpp, self.mpp_source = tag_mpp(dataset.tags())
             sizes, blocks = [dataset.shape], [dataset.block_shapes[self._plan.indexes[0] - 1]]

@@ -210,7 +210,7 @@ def _training(training: Sequence[TrainingData]) -> str:
         for t in training
     ]
     head = ("data", "images", "part", "licence", "source")
-    return "<h3>What it learned from</h3>" + html_table(head, rows, words=(2, 3, 4)) if rows else ""
+    return "<h3>What it learned from</h3>" + html_table(head, rows, words=(0, 2, 3, 4)) if rows else ""
 
 
 def _errors(errors: LabelErrors) -> list[str]:

@@ -30,7 +30,7 @@ table{border-collapse:collapse;font-variant-numeric:tabular-nums;margin-bottom:1
 min-width:min(100%,420px)}
 th,td{text-align:right;vertical-align:top;padding:5px 0 5px 18px;border-bottom:1px solid var(--line)}
 th{font-weight:500;color:var(--faint)}
-th:first-child,td:first-child{text-align:left;padding-left:0;overflow-wrap:anywhere}
+th:first-child,td:first-child{text-align:left;padding-left:0;min-width:7em;overflow-wrap:anywhere}
 table.facts td{text-align:left;overflow-wrap:anywhere}
 th.words,td.words{text-align:left;min-width:9em}
 a{color:var(--accent)}
