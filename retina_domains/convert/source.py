@@ -101,6 +101,11 @@ class PrepareOptions:
                 f"{self.jobs} jobs, blocks of {self.block_px} px, {self.gap_px} px apart: expected 1 or more "
                 "of the first two, 0 or more of the last"
             )
+        val, test = self.val_share or 0.0, self.test_share
+        if not (0 <= val <= 1 and 0 <= test <= 1 and val + test <= 1):
+            raise InvalidValueError(
+                f"--val-share {val:g}, --test-share {test:g}: expected shares from 0 to 1, together at most 1"
+            )
         for name in ("gsd", "mpp", "point_size_m", "point_size_px"):
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):

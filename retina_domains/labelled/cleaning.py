@@ -141,7 +141,11 @@ def fault_of(item: LabelledObject) -> str:
     if x2 < x1 or y2 < y1:
         return "its right or lower edge comes before the left or upper one"
     if x2 == x1 or y2 == y1:
-        return "it has no area (points need --point-size)" if x1 == x2 and y1 == y2 else "it has no area"
+        return (
+            "it has no area (points need --point-size, in metres also --gsd)"
+            if x1 == x2 and y1 == y2
+            else "it has no area"
+        )
     if min(x2 - x1, y2 - y1) < MIN_SIDE_PX:
         return f"a side is shorter than {MIN_SIDE_PX:g} px"
     return ""

@@ -19,7 +19,7 @@ from retina_domains.errors import BundleError, ConfigError, InvalidValueError
 from retina_domains.plugin.checkpoints import ALLOWED, read_weights
 from retina_domains.plugin.config_check import check_names
 from retina_domains.plugin.detector import weight_slots
-from retina_domains.plugin.workers import PluginRunner
+from retina_domains.plugin.workers import PluginRunner, worker_errors_as_told
 from retina_domains.resources import config_path
 
 
@@ -114,7 +114,8 @@ def train(
             # mmengine draws random weights when training begins, over whatever is there, unless that is done.
             model.init_weights()
             load_start_weights(model, init_from, tuple(config.get("init_parts", ())))
-        runner.train()
+        with worker_errors_as_told():
+            runner.train()
     return work_dir
 
 

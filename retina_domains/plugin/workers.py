@@ -8,14 +8,34 @@ pickle of a process is its class: a process class of ours imports the plugin, wh
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any
 
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
+from retina_domains.errors import RetinaDomainsError
 from retina_domains.plugin.collate import packed_collate
+
+# What torch makes the message of an error that came up in a worker: its traceback, which ends with the error.
+_IN_WORKER = re.compile(
+    r"Caught \w+ in DataLoader worker process .*^[\w.]+: (?P<said>.*)", re.DOTALL | re.MULTILINE
+)
+
+
+@contextmanager
+def worker_errors_as_told() -> Iterator[None]:
+    """Let errors of ours that a worker raised say what they said there, without the worker's traceback."""
+    try:
+        yield
+    except RetinaDomainsError as error:
+        found = _IN_WORKER.match(str(error))
+        if found is None:
+            raise
+        raise type(error)(found["said"].strip()) from error
 
 
 class PluginProcess(SpawnProcess):

@@ -297,6 +297,16 @@ def test_images_that_viewers_turn_are_told(tmp_path: Path, images: list[ImageLab
     assert (turned["width"], turned["height"]) == (WIDTH, HEIGHT)
 
 
+@pytest.mark.parametrize(
+    "shares", [{"val_share": 2.0}, {"val_share": 0.6, "test_share": 0.6}, {"test_share": -1.0}]
+)
+def test_shares_that_leave_nothing_are_refused(shares: dict[str, float]) -> None:
+    with pytest.raises(
+        InvalidValueError, match=r"--val-share .*, --test-share .*: expected shares from 0 to 1"
+    ):
+        PrepareOptions(**shares)  # type: ignore[arg-type]
+
+
 def test_a_split_without_an_object_is_told(tmp_path: Path, images: list[ImageLabels]) -> None:
     parted = [replace(i, split="train" if k else "val") for k, i in enumerate(images)]
     parted[0] = replace(parted[0], objects=(), scene="alone")

@@ -10,6 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from torch.utils.data import DataLoader, Dataset
+
+from retina_domains.errors import InputFileError
+from retina_domains.plugin.workers import worker_errors_as_told
 
 ROOT = Path(__file__).parents[2]
 # RoIAlign is the class of an operator: whoever unpickles a reference to it imports mmcv.ops.
@@ -78,3 +82,29 @@ def test_a_plain_worker_would_not(facts: dict[str, Any]) -> None:
 def test_runner_uses_such_workers_where_it_has_any(facts: dict[str, Any]) -> None:
     assert facts["contexts"] == ["NoneType", "PluginContext"]
     assert facts["batches"] == [[[0, 1], [2, 3], [4]]] * 2
+
+
+class _Broken(Dataset[int]):
+    """A data set whose file does not decode, or that is at fault itself."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, index: int) -> int:
+        raise self.error
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_error_of_ours_in_a_worker_says_what_it_says_elsewhere(workers: int) -> None:
+    told = "images/a.png: is not an image that can be decoded: replace or remove it"
+    with pytest.raises(InputFileError) as caught, worker_errors_as_told():
+        next(iter(DataLoader(_Broken(InputFileError(told)), num_workers=workers)))
+    assert str(caught.value) == told
+
+
+def test_other_errors_in_a_worker_keep_their_traceback() -> None:
+    with pytest.raises(KeyError, match="Original Traceback"), worker_errors_as_told():
+        next(iter(DataLoader(_Broken(KeyError("x")), num_workers=1)))

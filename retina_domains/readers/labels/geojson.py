@@ -64,6 +64,8 @@ def _from_qupath(properties: dict[str, Any]) -> Row:
 
 
 def _geometry(feature: Any, number: int, source: str) -> BaseGeometry:
+    if isinstance(feature, Mapping) and feature.get("geometry", 0) is None:
+        raise LabelError(f"{source}: feature {number} has no geometry: draw it, or remove it")
     try:
         geometry = shape(feature["geometry"])
     except (KeyError, TypeError, ValueError, AttributeError, ShapelyError) as error:
