@@ -142,6 +142,22 @@ def test_parasites_without_white_cells_have_no_density_and_are_shown_all_the_sam
     assert json.loads((tmp_path / "out/summary.json").read_text())["figures"][0]["value"] is None
 
 
+def test_a_smear_without_parasites_has_an_upper_limit_that_is_told_as_one(tmp_path: Path) -> None:
+    oracle = smear(tmp_path / "smear", [grid_of_cells(48), grid_of_cells(45)])
+    # Half of the rings of its labelled fields are reported, and none that is not there.
+    known = CountOptions(confusion=confusion(0.3))
+    corrected, raw, *others = (
+        count(tmp_path / "smear", oracle, tmp_path / "out", known).smears[0].report.headline
+    )
+    assert (corrected.value, corrected.low, raw.value, raw.low) == (0, 0, 0, 0)
+    # The rule of three at least; that two fields tell little of how fields differ makes it more.
+    assert 100 * 3 / 93 < raw.high < 2 * 100 * 3 / 93
+    assert corrected.high > 1.8 * raw.high
+    assert "one-sided limit" in raw.note
+    assert "one-sided limit" in corrected.note
+    assert not any("one-sided" in figure.note for figure in others)
+
+
 def test_files_are_read_back_by_other_libraries(tmp_path: Path) -> None:
     oracle = smear(tmp_path / "smear", [first_field(), second_field()])
     out = tmp_path / "out"

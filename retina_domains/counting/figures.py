@@ -25,6 +25,7 @@ from retina_domains.thresholds import ScoreThresholds
 from retina_domains.types import BoolArray
 
 _CHANCE = "the interval holds the chance of counting and the differences between fields"
+_NOTHING = "; none was counted: the upper end is a one-sided limit"
 _PRACTICE = {"thin": "2,000 red cells", "thick": "500 WBC"}
 
 
@@ -184,10 +185,11 @@ def _densities(cells: CellTable, area: float | None, options: CountOptions) -> t
 
 
 def _parasitaemia_figures(found: Parasitaemia) -> list[Figure]:
-    raw = _figure("Parasitaemia", found.raw, "%", "infected of all red cells, as counted; " + _CHANCE)
+    limit = "" if found.infected else _NOTHING
+    raw = _figure("Parasitaemia", found.raw, "%", f"infected of all red cells, as counted; {_CHANCE}{limit}")
     if found.corrected is None:
         return [raw]
-    note = "infected of all red cells, corrected for the model's errors; " + found.method
+    note = f"infected of all red cells, corrected for the model's errors; {found.method}{limit}"
     return [_figure("Parasitaemia", found.corrected, "%", note), replace(raw, name="Parasitaemia as counted")]
 
 
@@ -195,10 +197,11 @@ def _density_figures(found: ParasiteDensity) -> list[Figure]:
     basis = (
         f"{found.wbc_count.per_ul:,.0f} WBC per µL {'assumed' if found.wbc_count.assumed else 'measured'}; "
     )
-    raw = _figure("Parasite density", found.raw, "per µL", f"{basis}as counted; {_CHANCE}")
+    limit = "" if found.parasites else _NOTHING
+    raw = _figure("Parasite density", found.raw, "per µL", f"{basis}as counted; {_CHANCE}{limit}")
     if found.corrected is None:
         return [raw]
-    corrected = _figure("Parasite density", found.corrected, "per µL", basis + found.method)
+    corrected = _figure("Parasite density", found.corrected, "per µL", f"{basis}{found.method}{limit}")
     return [corrected, replace(raw, name="Parasite density as counted")]
 
 
