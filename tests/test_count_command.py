@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 from smear_oracle import FieldOracle, draw, grid_of_cells, save
 
+from retina_domains.bundle import read_bundle
 from retina_domains.cli import main
+from retina_domains.counting import bundle_options
+from retina_domains.errors import BundleError
 
 
 @pytest.fixture
@@ -90,3 +93,15 @@ def test_an_interrupt_gives_status_130_and_leaves_the_files_of_before(
     assert main(call) == 130
     after = {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()}
     assert after == before
+
+
+def test_the_options_of_a_bundle_hold_what_it_knows_of_its_model() -> None:
+    options = bundle_options("blood-thin")
+    assert options.confusion is not None
+    assert options.confusion.classes == read_bundle("blood-thin").manifest.classes
+    assert options.stain is not None
+    assert options.record is not None
+    assert options.record.scores is not None
+    assert "IML malaria" in {data.name for data in options.record.training}
+    with pytest.raises(BundleError, match=r"blood-thick.*malaria-thick"):
+        bundle_options("blood-thick")

@@ -6,17 +6,15 @@ Research use only. Pictures in one folder are the fields of one smear; a whole s
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
-from retina_domains.bundle import read_bundle
-from retina_domains.cells.confusion import CONFUSION_FILE, parse_confusion
 from retina_domains.cells.density import ASSUMED_WBC, ASSUMED_WBC_PER_UL, WbcCount
-from retina_domains.cells.stain import stain_range
 from retina_domains.cells.values import DrawSpec
 from retina_domains.commands.comparing import renaming
 from retina_domains.commands.model_choice import ModelChoice
 from retina_domains.corrections import read_corrections
-from retina_domains.counting import CountOptions, CountOutputs, count_smears
+from retina_domains.counting import CountOptions, CountOutputs, bundle_options, count_smears
 from retina_domains.counting.labelled import beside_labels, read_labelled
 from retina_domains.counting.labelled_outputs import accuracy_text, write_accuracy
 from retina_domains.counting.overlapping import read_positions
@@ -26,7 +24,6 @@ from retina_domains.evaluation.bootstrap import BootstrapSpec
 from retina_domains.inference import InferenceOptions
 from retina_domains.progress import Progress
 from retina_domains.types import TileSpec
-from retina_domains.writers.cell_accuracy import ModelRecord
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -126,9 +123,9 @@ def _add_counting(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Count; one line of result a smear on stdout."""
     choice = ModelChoice(args.model, args.config, args.checkpoint, args.device, args.threads, args.score_thr)
-    record = None if args.model is None else model_record(args.model)
     labelled = _labelled(args)
-    options = CountOptions(
+    options = replace(
+        CountOptions() if args.model is None else bundle_options(args.model),
         kind=args.smear,
         mpp=args.mpp,
         wbc=ASSUMED_WBC if args.wbc_per_ul is None else WbcCount(args.wbc_per_ul, assumed=False),
@@ -138,9 +135,6 @@ def run(args: argparse.Namespace) -> int:
         exclude=tuple(args.exclude_field),
         exclude_bad=args.exclude_bad,
         wanted_width=args.interval_width,
-        confusion=None if record is None else record.confusion,
-        record=record,
-        stain=None if record is None else stain_range(data.name for data in record.training),
         labelled=labelled,
         draws=DrawSpec(level=args.level, seed=args.seed),
         tile=TileSpec(args.tile_size),
@@ -179,20 +173,3 @@ def _labelled(args: argparse.Namespace) -> LabelledFields | None:
             "--truth compares what the model counts on single fields: leave out --corrections and --positions"
         )
     return read_labelled(args.truth, args.inputs, dict(renaming(text) for text in args.class_map))
-
-
-def model_record(name_or_path: str) -> ModelRecord:
-    """What a bundle says of its own accuracy.
-
-    Raises:
-        BundleError: there is no such bundle, or it is damaged.
-        InvalidValueError: one of its files breaks its schema.
-    """
-    bundle = read_bundle(name_or_path)
-    path = bundle.folder / CONFUSION_FILE
-    # A bundle from before the manifest named the file may have it all the same.
-    confusion = parse_confusion(path.read_text(encoding="utf-8"), str(path)) if path.is_file() else None
-    told = bundle.manifest
-    return ModelRecord(
-        training=told.training, metrics=told.metrics, scores=bundle.scores, confusion=confusion
-    )
