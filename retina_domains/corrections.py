@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
@@ -184,6 +184,20 @@ def apply_corrections(
     return _with_added(corrected, added) if added else corrected
 
 
+def check_names(corrections: Corrections, names: Collection[str]) -> None:
+    """Refuse corrections of other inputs by their names, before anything is counted.
+
+    Raises:
+        LabelError: they are of an input that is not among ``names``.
+    """
+    for seen in corrections.inputs:
+        if seen.name not in names:
+            raise LabelError(
+                f"the corrections are of {seen.name}, which is not among the {len(names)} inputs of this "
+                "count: count the inputs that they were made on"
+            )
+
+
 def training_cells(cells: CellTable, *, trust_unseen: bool = False) -> tuple[CellTable, BoolArray]:
     """Corrected cells as labels to learn from, with those that are to be ignored.
 
@@ -206,12 +220,8 @@ def training_cells(cells: CellTable, *, trust_unseen: bool = False) -> tuple[Cel
 def _check_origin(
     corrections: Corrections, report: str, inputs: Mapping[str, str], classes: Sequence[str]
 ) -> None:
+    check_names(corrections, inputs)
     for seen in corrections.inputs:
-        if seen.name not in inputs:
-            raise LabelError(
-                f"the corrections are of {seen.name}, which is not among the {len(inputs)} inputs of this "
-                "count: count the inputs that they were made on"
-            )
         if inputs[seen.name] != seen.sha256:
             raise LabelError(
                 f"{seen.name} is not the image that was corrected: its SHA-256 is {inputs[seen.name][:12]}…, "

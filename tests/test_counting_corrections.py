@@ -144,3 +144,18 @@ def test_corrections_of_another_count_are_refused(tmp_path: Path, smear: tuple[P
     with pytest.raises(LabelError, match="belong to count"):
         counted(smear, tmp_path / "second", file)
     assert not (tmp_path / "second").exists()
+
+
+def test_corrections_of_other_inputs_are_refused_before_anything_is_searched(
+    tmp_path: Path, smear: tuple[Path, FieldOracle]
+) -> None:
+    path, oracle = smear
+    file = saved(tmp_path / "said.json", counted(smear, tmp_path / "first"), [])
+
+    class Untouched(FieldOracle):
+        def __call__(self) -> FieldOracle:
+            raise AssertionError("a model was loaded")
+
+    other = path.rename(path.with_name("two.png"))
+    with pytest.raises(LabelError, match=r"one\.png, which is not among the 1 inputs"):
+        counted((other, Untouched(oracle.known)), tmp_path / "second", file)

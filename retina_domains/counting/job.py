@@ -11,6 +11,7 @@ from typing import Any
 
 from retina_domains import __version__
 from retina_domains.cell_table import CellTable
+from retina_domains.corrections import check_names
 from retina_domains.counting.corrected import corrected_cells, told_count
 from retina_domains.counting.figures import smear_numbers, summarise_fields
 from retina_domains.counting.findings import (
@@ -110,6 +111,8 @@ def _check_call(smears: Sequence[Smear], outputs: CountOutputs, options: CountOp
             f"{len(smears)} smears ({', '.join(smear.name for smear in smears[:3])}, …) with corrections or "
             "positions of one: count that one by itself"
         )
+    if options.corrections is not None:
+        check_names(options.corrections, names)
     if outputs.folder.exists() and not outputs.folder.is_dir():
         raise OutputError(f"cannot write into {outputs.folder}: it is a file; name a folder")
 
