@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from retina_domains.cell_table import STAGES, CellTable
+from retina_domains.cell_table import STAGES, CellField, CellTable
 from retina_domains.errors import InvalidValueError
 from retina_domains.types import BoolArray, FloatArray
 from retina_domains.writers.atomic import write_bytes
@@ -197,7 +197,7 @@ def _with_legend(picture: Image.Image, cells: CellTable, field: int) -> Image.Im
     lines: list[list[tuple[ClassStyle, str]]] = [[]]
     used = 0.0
     for style, text in entries:
-        need = 54 + font.getlength(text) + 24
+        need = _lead(style, text) + font.getlength(text) + 24
         if lines[-1] and used + need > width - 2 * margin - 200:
             lines.append([])
             used = 0.0
@@ -208,7 +208,7 @@ def _with_legend(picture: Image.Image, cells: CellTable, field: int) -> Image.Im
     canvas.paste(picture, ((width - picture.width) // 2, 0))
     pen = ImageDraw.Draw(canvas)
     y = picture.height + margin
-    pen.text((margin, y), drawable(f"{NOT_FOR_DIAGNOSIS}  {image.slide}, {image.name}"), _INK, font)
+    pen.text((margin, y), _head(image, width - 2 * margin), _INK, font)
     drawn = picture.width / image.width
     metres = None if image.mpp is None else image.mpp * 1e-6 / drawn
     bar, text = scale_bar(metres, 1 / drawn, picture.width / 6)
@@ -221,11 +221,34 @@ def _with_legend(picture: Image.Image, cells: CellTable, field: int) -> Image.Im
         x = float(margin)
         for style, text in entry:
             _stroke(pen, np.array([[x, y + 12.0], [x + 28, y + 12.0]]), style.color, style.width, style.dash)
-            if style.tag:
-                pen.text((x + 32, y), style.tag, _INK, font)
-            pen.text((x + 56, y), text, _INK, font)
-            x += 54 + font.getlength(text) + 24
+            if _tagged(style, text):
+                pen.text((x + 36, y), style.tag, _INK, font)
+            pen.text((x + _lead(style, text), y), text, _INK, font)
+            x += _lead(style, text) + font.getlength(text) + 24
     return canvas
+
+
+def _tagged(style: ClassStyle, text: str) -> bool:
+    """Whether a letter stands before an entry of the legend: not where it is the class's own name."""
+    return bool(style.tag) and not text.startswith(f"{style.tag} ")
+
+
+def _lead(style: ClassStyle, text: str) -> float:
+    """Room for the line and the letter of an entry, px."""
+    letter = ImageFont.load_default(_TEXT).getlength(style.tag) + 10 if _tagged(style, text) else 0
+    return 36 + letter
+
+
+def _head(image: CellField, room: float) -> str:
+    """The notice and what the picture is of; of a name that is too long the middle is left out."""
+    font = ImageFont.load_default(_TEXT)
+    name = drawable(f"{image.slide}, {image.name}" if image.slide != image.name else image.name)
+    text = f"{NOT_FOR_DIAGNOSIS}  {name}"
+    kept = len(name)
+    while font.getlength(text) > room and kept > 2:
+        kept -= 1
+        text = f"{NOT_FOR_DIAGNOSIS}  {name[: kept - kept // 2]}...{name[len(name) - kept // 2 :]}"
+    return text
 
 
 def _entries(here: CellTable) -> list[tuple[ClassStyle, str]]:

@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cell_cases import smear
-from PIL import Image
+from PIL import Image, ImageFont
 
+from retina_domains.cell_table import CellField
 from retina_domains.errors import InvalidValueError
+from retina_domains.writers import cell_overlay
 from retina_domains.writers.cell_overlay import class_styles, draw_crop, draw_field, write_overlay
 from retina_domains.writers.palette import class_color
 
@@ -64,3 +66,16 @@ def test_crops_keep_the_cell_free() -> None:
     drawn = np.asarray(draw_crop(crop, (0, 0), 2.0, smear(), 0))
     assert (drawn[24:96, 24:96] == 10).all()
     assert (drawn == class_color(0)).all(axis=2).any()
+
+
+def test_a_long_name_is_shortened_in_its_middle_and_a_letter_is_not_said_twice() -> None:
+    image = CellField("thick", "pf_226_" + 40 * "x" + "_end.jpg", 640, 640)
+    head = cell_overlay._head(image, 684)
+    assert head.startswith("Research use only. Not for diagnosis.  thick, pf_226_")
+    assert head.endswith("_end.jpg")
+    assert "..." in head
+    assert ImageFont.load_default(20).getlength(head) <= 684
+    assert cell_overlay._head(CellField("one.png", "one.png", 9, 9), 684).endswith("diagnosis.  one.png")
+    species, white = class_styles(("pf", "WBC"))
+    assert not cell_overlay._tagged(species, "pf  14")
+    assert cell_overlay._tagged(white, "WBC  12")
