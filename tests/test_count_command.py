@@ -105,3 +105,26 @@ def test_the_options_of_a_bundle_hold_what_it_knows_of_its_model() -> None:
     assert "IML malaria" in {data.name for data in options.record.training}
     with pytest.raises(BundleError, match=r"blood-thick.*malaria-thick"):
         bundle_options("blood-thick")
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_searched(
+    tmp_path: Path,
+    oracle: FieldOracle,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = one_field(tmp_path, oracle)
+
+    def searched(*args: object) -> None:
+        raise AssertionError("a field was searched")
+
+    monkeypatch.setattr("retina_domains.counting.job._SmearCount", searched)
+    file = tmp_path / "file"
+    file.write_text("")
+    for out, word in ((file, "is a file"), (file / "below", "is a file")):
+        assert main(["count", str(path), "--out", str(out), "--quiet"]) == 2
+        assert word in capsys.readouterr().err
+    # Root may write anywhere, so that the right is taken away here.
+    monkeypatch.setattr("retina_domains.counting.job.os.access", lambda place, mode: False)
+    assert main(["count", str(path), "--out", str(tmp_path / "a/b"), "--quiet"]) == 2
+    assert f"no right to write in {tmp_path}" in capsys.readouterr().err

@@ -113,8 +113,18 @@ def _check_call(smears: Sequence[Smear], outputs: CountOutputs, options: CountOp
         )
     if options.corrections is not None:
         check_names(options.corrections, names)
-    if outputs.folder.exists() and not outputs.folder.is_dir():
-        raise OutputError(f"cannot write into {outputs.folder}: it is a file; name a folder")
+    _check_folder(outputs.folder)
+
+
+def _check_folder(folder: Path) -> None:
+    """That a folder can be written to is told before an hour is spent on what is to go there."""
+    there = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+    if not there.is_dir():
+        raise OutputError(f"cannot write into {folder}: {there} is a file; name a folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise OutputError(
+            f"cannot write into {folder}: there is no right to write in {there}; name another folder"
+        )
 
 
 class _SmearCount:
