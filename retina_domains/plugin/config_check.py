@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from mmdet.registry import DATASETS, HOOKS, METRICS, MODELS, TASK_UTILS, TRANSFORMS
+from mmdet.registry import DATASETS, HOOKS, METRICS, MODELS, OPTIMIZERS, TASK_UTILS, TRANSFORMS
 from mmengine.config import Config
 from mmengine.registry import Registry, init_default_scope
+from torch.utils.data import DataLoader
 
 from retina_domains.errors import ConfigError
 
@@ -27,13 +28,16 @@ _PLACES: Mapping[str, tuple[str, Registry]] = {
     "val_evaluator": ("metric", METRICS),
     "test_evaluator": ("metric", METRICS),
     "custom_hooks": ("hook", HOOKS),
+    "optimizer": ("optimizer", OPTIMIZERS),
 }
 # Filled in by whoever builds them.
-_GIVEN = frozenset({"self", "train_cfg", "test_cfg"})
+_GIVEN = frozenset({"self", "train_cfg", "test_cfg", "params"})
+# What mmengine takes out of a loader before torch gets the rest.
+_OF_LOADERS = {"num_batch_per_epoch"}
 
 
 def check_names(config: Config) -> None:
-    """Raise where a config names a transform, data set, metric, hook or argument that there is not.
+    """Raise where a config names a transform, data set, metric, hook, optimizer or argument that is not there.
 
     Arguments of models are looked at where the class is ours: MMDetection takes some out of its own configs
     before it builds from them.
@@ -47,6 +51,10 @@ def check_names(config: Config) -> None:
     init_default_scope(config.get("default_scope", "mmdet"))
     name = str(config.filename or "config")
     for key, value in config.items():
+        if key.endswith("_dataloader") and isinstance(value, Mapping):
+            _check_arguments(
+                DataLoader, {k: v for k, v in value.items() if k not in _OF_LOADERS}, f"{name}: {key}"
+            )
         _walk(value, f"{name}: {key}", _PLACES.get(key), in_model=key == "model")
 
 
@@ -94,7 +102,7 @@ def _of_model(value: Mapping[str, Any]) -> Any:
     return found if getattr(found, "__module__", "").startswith(_OURS) else None
 
 
-def _check_arguments(found: Any, value: Mapping[str, Any], at: str, *, complete: bool) -> None:
+def _check_arguments(found: Any, value: Mapping[str, Any], at: str, *, complete: bool = False) -> None:
     """Raise where arguments do not fit the signature; with ``complete`` also where one is missing."""
     parameters = inspect.signature(found).parameters
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):

@@ -50,6 +50,14 @@ SLIPS: dict[str, tuple[Callable[[Config], None], str]] = {
         lambda config: config.val_evaluator.update(max_det=9),
         r"val_evaluator: SmallObjectMetric has no argument 'max_det': it takes max_dets,",
     ),
+    "argument of a loader": (
+        lambda config: config.train_dataloader.update(batch_sise=3),
+        r"train_dataloader: DataLoader has no argument 'batch_sise': it takes dataset, batch_size,",
+    ),
+    "argument of the optimizer": (
+        lambda config: config.optim_wrapper.optimizer.update(lrr=1),
+        r"optim_wrapper\.optimizer: AdamW has no argument 'lrr': it takes lr, betas,",
+    ),
     "hook": (
         lambda config: config.custom_hooks.append({"type": "EMAHok"}),
         r"custom_hooks: there is no hook 'EMAHok': did you mean EMAHook\?",
