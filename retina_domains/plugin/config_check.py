@@ -37,7 +37,7 @@ _OF_LOADERS = {"num_batch_per_epoch"}
 
 
 def check_names(config: Config) -> None:
-    """Raise where a config names a transform, data set, metric, hook, optimizer or argument that is not there.
+    """Raise where a config names a transform, data set, metric, hook, optimizer or argument that is unknown.
 
     Arguments of models are looked at where the class is ours: MMDetection takes some out of its own configs
     before it builds from them.
