@@ -14,7 +14,7 @@ from retina_domains.bundle_making import Facts, Measured, remake_bundle
 from retina_domains.calibrating import measure_scores
 from retina_domains.card import notes_of
 from retina_domains.cli import main
-from retina_domains.commands.count import bundle_confusion
+from retina_domains.counting import bundle_options
 from retina_domains.errors import BundleError, InvalidValueError, LabelError, OutputError
 from retina_domains.evaluation.bootstrap import BootstrapSpec
 from retina_domains.evaluation.score_fit import FitSpec
@@ -50,7 +50,7 @@ def test_scores_become_calibration_thresholds_card_figure_and_confusion(
     assert made.manifest.training == MANIFEST.training
     assert (made.folder / "model.safetensors").read_bytes() == (source / "model.safetensors").read_bytes()
     assert made.scores == replace(scores, confusion=None)
-    assert bundle_confusion(made.folder) == scores.confusion
+    assert bundle_options(made.folder).confusion == scores.confusion
     assert (made.folder / "reliability.svg").read_text().startswith("<svg")
     assert "](reliability.svg)" in made.card
     assert scores.thresholds.text in made.card
@@ -65,7 +65,7 @@ def test_in_its_own_place_and_again_without_a_change(tmp_path: Path, scores: Sco
     again = remake_bundle(folder, folder)
     assert again.sha256 == first.sha256
     assert again.card == first.card
-    assert bundle_confusion(folder) == scores.confusion
+    assert bundle_options(folder).confusion == scores.confusion
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
 
 
@@ -76,7 +76,7 @@ def test_errors_that_were_measured_at_other_thresholds_go(tmp_path: Path, scores
     by_hand = remake_bundle(folder, tmp_path / "b", facts)
     assert by_hand.manifest.thresholds.values == (0.7, 0.7, 0.7)
     assert by_hand.scores is None
-    assert bundle_confusion(by_hand.folder) is None
+    assert bundle_options(by_hand.folder).confusion is None
     assert notes_of(by_hand.card) == "By hand."
 
 
