@@ -58,6 +58,17 @@ def test_a_class_that_differs_in_case_is_refused(tmp_path: Path) -> None:
         load(write(tmp_path, [], name="Ship"))
 
 
+def test_objects_of_other_classes_are_left_out_when_asked_only(tmp_path: Path) -> None:
+    path = write(tmp_path, [box([1, 1, 5, 5]), box([9, 9, 5, 5], category_id=8)])
+    coco = json.loads(path.read_text())
+    coco["categories"] += [{"id": 8, "name": "buoy"}, {"id": 9, "name": "never seen"}]
+    path.write_text(json.dumps(coco))
+    with pytest.raises(LabelError, match=r"train\.json: 1 of buoy would be left out.*name them in drop"):
+        load(path)
+    data = CocoObjects(ann_file=str(path), classes=("ship",), images=str(tmp_path), drop=("buoy",))
+    assert [i["bbox"] for i in data.get_data_info(0)["instances"]] == [[1, 1, 6, 6]]
+
+
 def test_an_annotation_of_no_image_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LabelError, match="names image 99"):
         load(write(tmp_path, [box([1, 1, 5, 5], image_id=99)]))

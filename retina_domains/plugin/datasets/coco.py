@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ class CocoObjects(BaseDetDataset):  # type: ignore[misc]
 
     Unlike MMDetection's ``CocoDataset``: images without objects are kept (empty sea teaches), no object is
     dropped for being small, a class that the file does not know is an error instead of a set without boxes,
-    and boxes that stick out are clipped. Boxes marked ``iscrowd`` or ``ignore`` stay as ignored regions.
+    objects of a class that nobody asked for are one too unless they are named in ``drop``, and boxes that
+    stick out are clipped. Boxes marked ``iscrowd`` or ``ignore`` stay as ignored regions.
 
     Args:
         ann_file: COCO json, relative to ``data_root``.
@@ -28,6 +30,7 @@ class CocoObjects(BaseDetDataset):  # type: ignore[misc]
         images: folder of the images, relative to ``data_root``.
         pipeline: transforms.
         test_mode: evaluation.
+        drop: names of the file's classes whose objects are left out.
 
     Raises:
         InputFileError: the file is missing or not json.
@@ -42,7 +45,9 @@ class CocoObjects(BaseDetDataset):  # type: ignore[misc]
         images: str = "images",
         pipeline: Sequence[Mapping[str, Any]] = (),
         test_mode: bool = False,
+        drop: Sequence[str] = (),
     ) -> None:
+        self.drop = tuple(drop)
         super().__init__(
             ann_file=ann_file,
             metainfo={"classes": tuple(classes)},
@@ -56,6 +61,7 @@ class CocoObjects(BaseDetDataset):  # type: ignore[misc]
         """One record an image: path, size and instances (xyxy, label, ignore flag)."""
         coco = read_coco(Path(self.ann_file))
         label_of = category_labels(coco["categories"], self.metainfo["classes"], self.ann_file)
+        self._check_left_out(coco, label_of)
         records = {
             image["id"]: {
                 "img_path": str(Path(self.data_prefix["img"]) / image["file_name"]),
@@ -78,6 +84,20 @@ class CocoObjects(BaseDetDataset):  # type: ignore[misc]
             if instance is not None:
                 record["instances"].append(instance)
         return list(records.values())
+
+    def _check_left_out(self, coco: Mapping[str, Any], label_of: Mapping[int, int]) -> None:
+        name_of = {c["id"]: c["name"] for c in coco["categories"]}
+        left_out = Counter(
+            str(name_of.get(a["category_id"], a["category_id"]))
+            for a in coco["annotations"]
+            if a["category_id"] not in label_of
+        )
+        if wrong := {name: count for name, count in left_out.items() if name not in self.drop}:
+            told = ", ".join(f"{count} of {name}" for name, count in wrong.items())
+            raise LabelError(
+                f"{self.ann_file}: {told} would be left out, which classes "
+                f"({', '.join(self.metainfo['classes'])}) do not name: add them, or name them in drop"
+            )
 
     def filter_data(self) -> list[dict[str, Any]]:
         """Nothing is filtered: see the class."""
