@@ -5,12 +5,14 @@ A sub-command is one row of ``COMMANDS`` and one module with ``add_arguments(par
 by another name: ``sys.exit(main(["infer", *sys.argv[1:]]))``.
 
 Exit status: 0 done; 1 our own fault; 2 the input or the call is wrong; 3 finished, but some tiles could not
-be read; 130 interrupted.
+be read; 130 interrupted; 141 whoever read the output closed it (``| head``).
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import select
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -24,6 +26,8 @@ PROGRAM = "retina-domains"
 EXIT_OUR_FAULT = 1
 EXIT_WRONG_CALL = 2
 EXIT_INTERRUPTED = 130
+EXIT_PIPE_CLOSED = 141
+_STDOUT = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +98,20 @@ def guarded(work: Callable[[], int], name: str, debug: bool) -> int:
         debug: print the traceback too.
     """
     try:
-        return work()
+        status = work()
+        # Here and not at the interpreter's end, where a closed pipe could only be complained of.
+        sys.stdout.flush()
+        return status
     except KeyboardInterrupt:
         print(f"{name}: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
     except RetinaDomainsError as error:
         line, status = str(error), error.exit_code
         fault: BaseException = error
+    except BrokenPipeError as error:
+        if _output_is_closed():
+            return EXIT_PIPE_CLOSED
+        line, status, fault = f"unexpected {error}: a process of ours ended", EXIT_OUR_FAULT, error
     except Exception as error:  # the outermost frame: whatever else comes up here is our own fault
         line = f"unexpected {type(error).__name__}: {error} (run again with --debug and report the traceback)"
         status, fault = EXIT_OUR_FAULT, error
@@ -108,6 +119,18 @@ def guarded(work: Callable[[], int], name: str, debug: bool) -> int:
         traceback.print_exception(fault)
     print(f"{name}: error: {' '.join(line.split())}", file=sys.stderr)
     return status
+
+
+def _output_is_closed() -> bool:
+    """Whether nobody reads standard output any more; what is left to write to it is then thrown away."""
+    poll = select.poll()
+    poll.register(_STDOUT, 0)
+    if not any(event & select.POLLERR for _, event in poll.poll(0)):
+        return False
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, _STDOUT)
+    os.close(nowhere)
+    return True
 
 
 def _top_parser() -> argparse.ArgumentParser:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -85,6 +87,45 @@ def test_interruption_is_130(stub: ModuleType, capsys: pytest.CaptureFixture[str
     stub.run = failing(KeyboardInterrupt())  # type: ignore[attr-defined]
     assert cli.main(["stub", "abc"]) == 130
     assert capsys.readouterr().err == "retina-domains stub: interrupted\n"
+
+
+def test_a_reader_that_stops_ends_the_command_quietly(tmp_path: Path) -> None:
+    """``retina-domains talk | head -1``: more is printed than a pipe holds."""
+    (tmp_path / "talk.py").write_text(
+        "def add_arguments(parser): pass\n"
+        "def run(args):\n"
+        "    for _ in range(20_000): print('a line of some length')\n"
+        "    return 0\n"
+    )
+    call = (
+        "import sys; from retina_domains import cli; "
+        "cli.COMMANDS['talk'] = cli.Command('talk', ''); sys.exit(cli.main(['talk']))"
+    )
+    run = subprocess.Popen(
+        [sys.executable, "-c", call],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path(cli.__file__).parents[1])]),
+        },
+    )
+    with run:
+        assert run.stdout is not None
+        assert run.stderr is not None
+        assert run.stdout.readline() == b"a line of some length\n"
+        run.stdout.close()
+        assert run.stderr.read() == b""
+    assert run.returncode == 141
+
+
+def test_a_pipe_of_ours_that_breaks_is_our_fault(
+    stub: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stub.run = failing(BrokenPipeError(32, "Broken pipe"))  # type: ignore[attr-defined]
+    assert cli.main(["stub", "abc"]) == 1
+    assert "Broken pipe: a process of ours ended" in capsys.readouterr().err
 
 
 def test_system_exit_passes_through(stub: ModuleType) -> None:
