@@ -7,7 +7,7 @@ _base_ = [
     "../_base_/schedules/adamw_cosine.py",
     "../_base_/default_runtime.py",
 ]
-# tools/train.py CONFIG --init-from blood-thin
+# What --init-from BUNDLE takes where it is given.
 init_parts = ("backbone",)
 model = dict(
     enlargement=2,

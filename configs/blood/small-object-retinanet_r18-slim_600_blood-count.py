@@ -5,7 +5,7 @@ _base_ = [
     "../_base_/schedules/adamw_cosine.py",
     "../_base_/default_runtime.py",
 ]
-# tools/train.py CONFIG --init-from blood-thin
+# What --init-from BUNDLE takes where it is given.
 init_parts = ("backbone",)
 model = dict(
     data_preprocessor=dict(mean=[180.0] * 3, std=[50.0] * 3, pad_size_divisor=64),

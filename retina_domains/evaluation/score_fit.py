@@ -2,9 +2,8 @@
 
 For each class, or several judged as one, a curve on the log-odds (Platt, 1999) turns scores into chances, and
 the threshold is where F-beta is largest (van Rijsbergen, 1979), or where as many are kept as there are
-objects. What is told of both comes from
-cross-validation over scenes: each scene's scores are corrected and cut by what the others taught, so that
-nothing is judged by what it was fitted on.
+objects. What is told of both comes from cross-validation over scenes: each scene's scores are corrected and
+cut by what the others taught, so that nothing is judged by what it was fitted on.
 """
 
 from __future__ import annotations
