@@ -30,7 +30,7 @@ COUNT_SLIDE = "tools/count_cells.py {folder}/slide.tiff --model blood-thin"
 PARTS = {
     "numbers": ("smear-count", 0, 1580),
     "doubtful": ("smear-count", 1580, 2360),
-    "fields": ("smear-count", 3400, 4330),
+    "fields": ("smear-count", 3790, 4700),
     "slide": ("slide-count", 0, 1130),
 }
 

@@ -273,7 +273,8 @@ def _notes(total: int, infected: int, fields: int, errors: ThinErrors | None) ->
     if errors is not None and errors.plain[0] < SELDOM_FOUND:
         notes.append(
             f"of labelled infected cells the detector reports {errors.plain[0]:.0%} as infected, of healthy "
-            f"ones {errors.plain[1]:.2%}: most infected cells are missed, the corrected figure rests on few"
+            f"ones {errors.plain[1]:.2%}: most are missed or called gametocytes, so that the corrected "
+            "figure rests on few"
         )
     if infected == 0:
         notes.append("no infected cell was counted: the upper limit is what the smear may still hold")
