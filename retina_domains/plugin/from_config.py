@@ -18,8 +18,8 @@ from retina_domains import __version__
 from retina_domains.bundle import file_sha256
 from retina_domains.errors import ConfigError, InputFileError, InvalidValueError
 from retina_domains.plugin.checkpoints import read_weights
+from retina_domains.plugin.config_file import execute_config
 from retina_domains.plugin.detector import COUNTERS, DetectorTraits, MMDetDetector, build_model
-from retina_domains.resources import config_path
 from retina_domains.schema import from_json
 from retina_domains.types import InputSpec
 
@@ -51,15 +51,11 @@ def read_config(path: str | Path) -> Config:
 
     Raises:
         InputFileError: it is missing.
-        ConfigError: it is not valid Python, or has no ``model``.
+        ConfigError: it cannot be executed, or has no ``model``.
     """
-    path = config_path(path)
-    try:
-        cfg = Config.fromfile(path)
-    except (SyntaxError, KeyError, TypeError, OSError, ImportError) as error:
-        raise ConfigError(f"config {path}: {error}") from error
+    cfg = execute_config(path)
     if "model" not in cfg:
-        raise ConfigError(f"config {path}: has no 'model': name the config of a detector")
+        raise ConfigError(f"config {cfg.filename}: has no 'model': name the config of a detector")
     return cfg
 
 

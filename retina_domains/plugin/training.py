@@ -18,9 +18,9 @@ from retina_domains.bundle import bundle_folder
 from retina_domains.errors import BundleError, ConfigError, InvalidValueError
 from retina_domains.plugin.checkpoints import ALLOWED, read_weights
 from retina_domains.plugin.config_check import check_names
+from retina_domains.plugin.config_file import execute_config
 from retina_domains.plugin.detector import weight_slots
 from retina_domains.plugin.workers import PluginRunner, worker_errors_as_told
-from retina_domains.resources import config_path
 
 
 def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
@@ -30,13 +30,9 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
 
     Raises:
         InputFileError: no such file.
-        ConfigError: the file cannot be parsed.
+        ConfigError: the file cannot be executed.
     """
-    path = config_path(path)
-    try:
-        config = Config.fromfile(path)
-    except (SyntaxError, KeyError, FileNotFoundError) as error:
-        raise ConfigError(f"{path}: cannot be loaded as a config ({error}): mend the file") from error
+    config = execute_config(path)
     if options:
         config.merge_from_dict(dict(options))
     return config
