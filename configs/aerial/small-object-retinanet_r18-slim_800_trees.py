@@ -18,6 +18,7 @@ model = dict(
             object_size_range=(14.1, 141.7), strides=[4, 8, 16, 32, 64], ratios=[0.62, 1.0, 1.6]
         ),
     ),
+    train_cfg=dict(assigner=dict(_delete_=True, type="WassersteinAdaptiveAssigner", topk=18, min_side=4.0)),
 )
 # Sixty crowns are soon known by heart: short, and validated often.
 max_iters = 800

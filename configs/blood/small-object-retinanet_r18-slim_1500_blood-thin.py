@@ -19,7 +19,7 @@ model = dict(
             object_size_range=(50.0, 135.0), strides=[8, 16], scales_per_octave=2, ratios=[1.0]
         ),
     ),
-    train_cfg=dict(assigner=dict(topk=12, min_side=8.0)),
+    train_cfg=dict(assigner=dict(_delete_=True, type="WassersteinAdaptiveAssigner", topk=12, min_side=8.0)),
     # A parasite is of one stage.
     test_cfg=dict(exclusive_classes=[[1, 2, 3, 4]]),
 )

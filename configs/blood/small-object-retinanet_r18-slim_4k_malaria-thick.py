@@ -19,6 +19,7 @@ model = dict(
             object_size_range=(6.5, 49.1), strides=[2, 4, 8, 16], scales_per_octave=2, ratios=[0.75, 1.33]
         ),
     ),
+    train_cfg=dict(assigner=dict(_delete_=True, type="WassersteinAdaptiveAssigner", topk=18, min_side=4.0)),
     # A parasite is of one species.
     test_cfg=dict(exclusive_classes=[[0, 1, 2, 3]]),
 )

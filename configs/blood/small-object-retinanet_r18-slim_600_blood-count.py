@@ -18,7 +18,7 @@ model = dict(
             object_size_range=(25.0, 250.0), strides=[8, 16, 32, 64], scales_per_octave=2, ratios=[1.0]
         ),
     ),
-    train_cfg=dict(assigner=dict(topk=12, min_side=8.0)),
+    train_cfg=dict(assigner=dict(_delete_=True, type="WassersteinAdaptiveAssigner", topk=12, min_side=8.0)),
 )
 max_iters = 600
 train_cfg = dict(max_iters=max_iters, val_interval=100)

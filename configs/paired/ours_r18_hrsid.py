@@ -4,3 +4,6 @@ _base_ = [
     "../_base_/schedules/paired.py",
     "../_base_/default_runtime.py",
 ]
+model = dict(
+    train_cfg=dict(assigner=dict(_delete_=True, type="WassersteinAdaptiveAssigner", topk=18, min_side=4.0))
+)

@@ -13,4 +13,5 @@ model = dict(
             object_size_range=(6.5, 49.1), scales_per_octave=2, ratios=[1.0], centres_per_cell=2
         ),
     ),
+    train_cfg=dict(assigner=dict(_delete_=True, type="WassersteinAdaptiveAssigner", topk=18, min_side=4.0)),
 )

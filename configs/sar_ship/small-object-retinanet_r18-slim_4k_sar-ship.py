@@ -4,6 +4,9 @@ _base_ = [
     "../_base_/schedules/adamw_cosine.py",
     "../_base_/default_runtime.py",
 ]
+model = dict(
+    train_cfg=dict(assigner=dict(_delete_=True, type="WassersteinAdaptiveAssigner", topk=18, min_side=4.0))
+)
 # How the model is to be used; tools/make_bundle.py writes it into the bundle.
 bundle = dict(
     name="sar-ship",

@@ -14,6 +14,9 @@ init_parts = (
     "backbone.layer3",
     "bbox_head",
 )
+model = dict(
+    train_cfg=dict(assigner=dict(_delete_=True, type="WassersteinAdaptiveAssigner", topk=18, min_side=4.0))
+)
 # How the model is to be used; tools/make_bundle.py writes it into the bundle.
 bundle = dict(
     name="sar-ship",

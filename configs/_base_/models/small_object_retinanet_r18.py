@@ -50,7 +50,7 @@ model = dict(
         loss_bbox=dict(type="GIoULoss", loss_weight=2.0),
     ),
     train_cfg=dict(
-        assigner=dict(type="WassersteinAdaptiveAssigner", topk=18, min_side=4.0),
+        assigner=dict(type="WassersteinRankingAssigner", topk=9),
         sampler=dict(type="PseudoSampler"),
         allowed_border=-1,
         pos_weight=-1,
