@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from mmdet.registry import DATASETS, HOOKS, METRICS, MODELS, OPTIMIZERS, TASK_UTILS, TRANSFORMS
+from mmdet.registry import DATA_SAMPLERS, DATASETS, HOOKS, METRICS, MODELS, OPTIMIZERS, TASK_UTILS, TRANSFORMS
 from mmengine.config import Config
 from mmengine.registry import Registry, init_default_scope
 from torch.utils.data import DataLoader
@@ -19,17 +19,23 @@ from torch.utils.data import DataLoader
 from retina_domains.errors import ConfigError
 
 _OURS = "retina_domains."
+# mmengine gives it its data set.
+_SAMPLER = "sampler"
 # By the key under which a type stands, what it is and where it is registered.
 _PLACES: Mapping[str, tuple[str, Registry]] = {
     "pipeline": ("transform", TRANSFORMS),
     "transforms": ("transform", TRANSFORMS),
     "dataset": ("data set", DATASETS),
     "datasets": ("data set", DATASETS),
+    "sampler": (_SAMPLER, DATA_SAMPLERS),
     "val_evaluator": ("metric", METRICS),
     "test_evaluator": ("metric", METRICS),
     "custom_hooks": ("hook", HOOKS),
     "optimizer": ("optimizer", OPTIMIZERS),
 }
+# What stands under these keys, wherever they are, where anything does; loaders besides.
+_LISTS = frozenset({"pipeline", "custom_hooks", "datasets"})
+_DICTS = frozenset({"model", "dataset", "backbone", "neck", "bbox_head", "optim_wrapper", "optimizer"})
 # Filled in by whoever builds them.
 _GIVEN = frozenset({"self", "train_cfg", "test_cfg", "params"})
 # What mmengine takes out of a loader before torch gets the rest.
@@ -51,7 +57,8 @@ def check_names(config: Config) -> None:
     init_default_scope(config.get("default_scope", "mmdet"))
     name = str(config.filename or "config")
     for key, value in config.items():
-        if key.endswith("_dataloader") and isinstance(value, Mapping):
+        _check_kind(key, value, f"{name}: {key}")
+        if key.endswith("_dataloader") and value is not None:
             _check_arguments(
                 DataLoader, {k: v for k, v in value.items() if k not in _OF_LOADERS}, f"{name}: {key}"
             )
@@ -68,9 +75,29 @@ def _walk(value: Any, at: str, place: tuple[str, Registry] | None, in_model: boo
     if "type" in value:
         found = _of_model(value) if in_model else None if place is None else _registered(value, at, *place)
         if found is not None:
-            _check_arguments(found, value, at, complete=not in_model)
+            complete = not in_model and place is not None and place[0] != _SAMPLER
+            _check_arguments(found, value, at, complete=complete)
     for key, inner in value.items():
+        _check_kind(key, inner, f"{at}.{key}")
         _walk(inner, f"{at}.{key}", _PLACES.get(key, None), in_model)
+
+
+def _check_kind(key: str, value: Any, at: str) -> None:
+    """Raise where a dict or a list of dicts is wanted and something else stands."""
+    if value is None:
+        return
+    if (key in _DICTS or key.endswith("_dataloader")) and not isinstance(value, Mapping):
+        raise ConfigError(f"{at}: {value!r} of type {type(value).__name__}: expected a dict")
+    if key not in _LISTS:
+        return
+    if not isinstance(value, list | tuple):
+        raise ConfigError(f"{at}: {value!r} of type {type(value).__name__}: expected a list of dicts")
+    for place, item in enumerate(value):
+        # A step that is built already may stand there as it is.
+        if isinstance(item, str | int | float | list | tuple) or (
+            isinstance(item, Mapping) and "type" not in item
+        ):
+            raise ConfigError(f"{at}[{place}]: {item!r}: expected a dict with a type, as dict(type='Dihedral')")
 
 
 def _registered(value: Mapping[str, Any], at: str, kind: str, registry: Registry) -> Any:

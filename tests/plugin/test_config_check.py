@@ -62,6 +62,38 @@ SLIPS: dict[str, tuple[Callable[[Config], None], str]] = {
         lambda config: config.custom_hooks.append({"type": "EMAHok"}),
         r"custom_hooks: there is no hook 'EMAHok': did you mean EMAHook\?",
     ),
+    "sampler": (
+        lambda config: config.train_dataloader.sampler.update(type="SceneBalanced"),
+        r"train_dataloader\.sampler: there is no sampler 'SceneBalanced': did you mean SceneBalancedSampler\?",
+    ),
+    "argument of a sampler": (
+        lambda config: config.train_dataloader.sampler.update(power=1),
+        r"train_dataloader\.sampler: InfiniteSampler has no argument 'power': it takes dataset, shuffle, seed",
+    ),
+    "pipeline that is no list": (
+        lambda config: config.train_dataloader.dataset.update(pipeline=3),
+        r"train_dataloader\.dataset\.pipeline: 3 of type int: expected a list of dicts",
+    ),
+    "step that is no dict": (
+        lambda config: config.train_dataloader.dataset.pipeline.insert(1, "Dihedral"),
+        r"dataset\.pipeline\[1\]: 'Dihedral': expected a dict with a type",
+    ),
+    "step without a type": (
+        _step(size=3),
+        r"dataset\.pipeline\[\d\]: \{'size': 3\}: expected a dict with a type",
+    ),
+    "data set that is no dict": (
+        lambda config: config.val_dataloader.update(dataset="val.json"),
+        r"val_dataloader\.dataset: 'val\.json' of type str: expected a dict",
+    ),
+    "loader that is no dict": (
+        lambda config: config.update(train_dataloader=4),
+        r"train_dataloader: 4 of type int: expected a dict",
+    ),
+    "part of a model that is no dict": (
+        lambda config: config.model.update(backbone="resnet18"),
+        r"model\.backbone: 'resnet18' of type str: expected a dict",
+    ),
     "part of our model": (
         lambda config: config.model.bbox_head.update(stacked=3),
         r"model\.bbox_head: SmallObjectHead has no argument 'stacked': it takes num_classes,",
