@@ -9,11 +9,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin
 
 from mmdet.registry import DATA_SAMPLERS, DATASETS, HOOKS, METRICS, MODELS, OPTIMIZERS, TASK_UTILS, TRANSFORMS
 from mmengine.config import Config
 from mmengine.registry import Registry, init_default_scope
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from retina_domains.errors import ConfigError
@@ -36,6 +38,9 @@ _PLACES: Mapping[str, tuple[str, Registry]] = {
 # What stands under these keys, wherever they are, where anything does; loaders besides.
 _LISTS = frozenset({"pipeline", "custom_hooks", "datasets"})
 _DICTS = frozenset({"model", "dataset", "backbone", "neck", "bbox_head", "optim_wrapper", "optimizer"})
+# A rate of torch may be a tensor as well, which no config holds.
+_PLAIN = {"int": int, "float": float, "bool": bool, "str": str, "None": NoneType, "Tensor": Tensor}
+_NUMBERS = {int, float, bool}
 # Filled in by whoever builds them.
 _GIVEN = frozenset({"self", "train_cfg", "test_cfg", "params"})
 # What mmengine takes out of a loader before torch gets the rest.
@@ -97,7 +102,7 @@ def _check_kind(key: str, value: Any, at: str) -> None:
         if isinstance(item, str | int | float | list | tuple) or (
             isinstance(item, Mapping) and "type" not in item
         ):
-            raise ConfigError(f"{at}[{place}]: {item!r}: expected a dict with a type, as dict(type='Dihedral')")
+            raise ConfigError(f"{at}[{place}]: {item!r}: expected a dict with a type, dict(type='Dihedral')")
 
 
 def _registered(value: Mapping[str, Any], at: str, kind: str, registry: Registry) -> Any:
@@ -144,3 +149,46 @@ def _check_arguments(found: Any, value: Mapping[str, Any], at: str, *, complete:
     missing = [p for p in known if parameters[p].default is inspect.Parameter.empty and p not in value]
     if complete and missing:
         raise ConfigError(f"{at}: {name} needs the argument {missing[0]!r}: it takes {', '.join(known)}")
+    _check_kinds(found, parameters, value, at)
+
+
+def _check_kinds(
+    found: Any, parameters: Mapping[str, inspect.Parameter], value: Mapping[str, Any], at: str
+) -> None:
+    """Raise where a word stands for a number, or the other way round."""
+    ours = getattr(found, "__module__", "").startswith(_OURS)
+    for argument, kinds in _plain_kinds(parameters).items():
+        if not ours and kinds & _NUMBERS:
+            # Declared more narrowly, by others, than what works.
+            kinds |= _NUMBERS
+        if argument not in value or _is_of(given := value[argument], kinds):
+            continue
+        wanted = "a number" if kinds >= _NUMBERS else " or ".join(sorted(k.__name__ for k in kinds))
+        raise ConfigError(
+            f"{at}: {getattr(found, '__name__', found)} has {argument}={given!r} of type "
+            f"{type(given).__name__}: expected {wanted}"
+        )
+
+
+def _plain_kinds(parameters: Mapping[str, inspect.Parameter]) -> dict[str, set[type]]:
+    """Arguments that are declared as numbers, truth values or text, and as nothing else."""
+    found = {}
+    for name, parameter in parameters.items():
+        hint = parameter.annotation
+        if isinstance(hint, str):
+            members = {_PLAIN.get(word.strip(), object) for word in hint.split("|")}
+        else:
+            members = set(get_args(hint)) if get_origin(hint) in (Union, UnionType) else {hint}
+        plain = members - {Tensor, NoneType}
+        if plain and plain <= set(_PLAIN.values()):
+            found[name] = plain
+    return found
+
+
+def _is_of(value: Any, kinds: set[type]) -> bool:
+    """Whether a value is None or of one of these kinds; a whole number is a float, a truth value no int."""
+    if value is None:
+        return True
+    if isinstance(value, bool):
+        return bool in kinds
+    return isinstance(value, tuple(kinds)) or (isinstance(value, int) and float in kinds)
