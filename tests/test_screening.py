@@ -3,91 +3,31 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyogrio
 import pytest
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
-from pyproj import Transformer
-from shapely.geometry.base import BaseGeometry
+from screening_cases import LAND, SIDE, Radar, centres, inside, options, pixel_file, vector
 from stub_detectors import UTM, Blobs, blob_scene, write_scene
 
 from retina_domains.commands.infer import add_arguments, job_options
-from retina_domains.errors import GeoreferenceError, InputFileError, InvalidValueError, ResumeError
-from retina_domains.georef import AffineGeoreference
-from retina_domains.inference import InferenceOptions, infer_scene, plan_scene
-from retina_domains.job import JobOptions, JobOutputs, OutputFile, run_job
+from retina_domains.errors import GeoreferenceError, InputFileError, InvalidValueError
+from retina_domains.inference import infer_scene, plan_scene
+from retina_domains.job import JobOutputs, OutputFile, run_job
 from retina_domains.readers import ArrayReader
 from retina_domains.screening import Screening, ScreenSpec
 from retina_domains.tiling import TileNeeds, plan_tiles
-from retina_domains.types import Detections, InputSpec, Merged, Scene, TileSpec
-
-SIDE = 600
-GEOREF = AffineGeoreference((10.0, 0.0, 400_000.0, 0.0, -10.0, 3_700_000.0), UTM)
-
-
-class Radar(Blobs):
-    """The same, of SAR amplitude."""
-
-    def __init__(self) -> None:
-        super().__init__(input_spec=InputSpec(1, "amplitude", (0.0,), (1.0,)))
+from retina_domains.types import Detections, Merged, Scene, TileSpec
 
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pixels, _ = blob_scene(SIDE, SIDE, 3)
     return write_scene(tmp_path_factory.mktemp("scene") / "scene.tif", pixels)
-
-
-def vector(path: Path, pixels: BaseGeometry | Sequence[BaseGeometry], crs: str = "EPSG:4326") -> str:
-    """A GeoPackage of geometry that is given in pixels of the scene."""
-    to_file = Transformer.from_crs(UTM, crs, always_xy=True)
-
-    def place(xy: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.stack(to_file.transform(*GEOREF.to_native(xy).T), axis=1)
-
-    shapes = [pixels] if isinstance(pixels, BaseGeometry) else list(pixels)
-    # Straight in pixels, so with many points in degrees.
-    placed = [shapely.transform(shapely.segmentize(s, 5.0), place) for s in shapes]
-    pyogrio.raw.write(
-        str(path), shapely.to_wkb(placed), field_data=[], fields=[], geometry_type="Unknown", crs=crs
-    )
-    return str(path)
-
-
-def pixel_file(path: Path, geometry: BaseGeometry) -> str:
-    feature = {"type": "Feature", "properties": {}, "geometry": json.loads(shapely.to_geojson(geometry))}
-    members = {"type": "FeatureCollection", "coordinate_space": "pixel", "features": [feature]}
-    path.write_text(json.dumps(members))
-    return str(path)
-
-
-def options(spec: ScreenSpec, **more: Any) -> InferenceOptions:
-    return InferenceOptions(batch_size=3, screen=spec, **more)
-
-
-def centres(
-    path: Path, spec: ScreenSpec | None = None, tile: int = 128
-) -> tuple[NDArray[Any], dict[str, Any]]:
-    """``(N, 2)`` centres of the objects that are found, in px, and the summary."""
-    found = infer_scene(path, Radar(), TileSpec(tile), options=options(spec or ScreenSpec()))
-    boxes = found.detections.merged.detections.xyxy
-    return (boxes[:, :2] + boxes[:, 2:]) / 2, found.summary
-
-
-LAND = shapely.Polygon([(-50, 100.3), (300.7, 180.2), (421.3, 650), (-50, 650)])
-
-
-def inside(area: BaseGeometry, xy: NDArray[Any]) -> NDArray[np.bool_]:
-    return np.asarray(shapely.contains_xy(area, *xy.T))
 
 
 def test_roi_gives_what_lies_inside_and_reads_no_other_tile(scene: Path, tmp_path: Path) -> None:
@@ -279,82 +219,6 @@ def test_no_tile_is_skipped_that_owns_an_object_to_keep(
             assert (
                 min(width, height) < 1 or box.distance(shapely.box(cols[0], rows[0], cols[-1], rows[-1])) == 0
             )
-
-
-def outputs(folder: Path) -> JobOutputs:
-    files = (OutputFile(folder / "found.csv"), OutputFile(folder / "found.gpkg"))
-    return JobOutputs(files=files, summary=folder / "summary.json")
-
-
-class Interrupted(Blobs):
-    """Gives up at its fourth batch."""
-
-    def predict(self, batch: Sequence[Any]) -> list[Detections]:
-        if len(self.batches) == 3:
-            raise KeyboardInterrupt
-        return super().predict(batch)
-
-
-def test_a_resumed_job_counts_and_keeps_as_one_that_was_not_disturbed(scene: Path, tmp_path: Path) -> None:
-    spec = ScreenSpec(
-        roi=vector(tmp_path / "roi.gpkg", LAND),
-        exclude=vector(tmp_path / "e.gpkg", shapely.box(0, 400, 90, 600)),
-    )
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    whole.mkdir()
-    broken.mkdir()
-    undisturbed = run_job([scene], Blobs, outputs(whole), JobOptions(inference=options(spec)))
-    with pytest.raises(KeyboardInterrupt):
-        run_job([scene], Interrupted, outputs(broken), JobOptions(inference=options(spec)))
-    for other in (ScreenSpec(roi=spec.roi), ScreenSpec(roi=spec.exclude, exclude=spec.exclude)):
-        with pytest.raises(ResumeError, match="other rules"):
-            run_job([scene], Blobs, outputs(broken), JobOptions(inference=options(other), resume=True))
-    result = run_job([scene], Blobs, outputs(broken), JobOptions(inference=options(spec), resume=True))
-    for name in ("found.csv", "found.gpkg"):
-        assert (broken / name).read_bytes() == (whole / name).read_bytes()
-    for name in ("tiles", "skipped", "dropped", "detections"):
-        assert result.facts[name] == undisturbed.facts[name]
-    assert result.facts["skipped"]["roi"] > 0
-    assert result.facts["dropped"]["exclude"] > 0
-    status = pyogrio.raw.read(whole / "found.gpkg", layer="tiles", columns=["status"])[3][0]
-    assert sum(status == "skipped") == result.facts["tiles"]["skipped"]
-
-
-def test_a_job_goes_on_only_while_the_geometry_is_the_same(scene: Path, tmp_path: Path) -> None:
-    spec = ScreenSpec(mask=pixel_file(tmp_path / "a.geojson", LAND))
-    with pytest.raises(KeyboardInterrupt):
-        run_job([scene], Interrupted, outputs(tmp_path), JobOptions(inference=options(spec)))
-    pixel_file(tmp_path / "a.geojson", LAND.buffer(1))
-    with pytest.raises(ResumeError, match="other rules"):
-        run_job([scene], Blobs, outputs(tmp_path), JobOptions(inference=options(spec), resume=True))
-    pixel_file(tmp_path / "a.geojson", LAND)
-    assert run_job([scene], Blobs, outputs(tmp_path), JobOptions(inference=options(spec), resume=True))
-
-
-def test_summary_tells_files_and_rates(scene: Path, tmp_path: Path) -> None:
-    spec = ScreenSpec(mask=vector(tmp_path / "land.gpkg", LAND), mask_buffer=100.0, prescreen=True)
-    run_job([scene], Radar, outputs(tmp_path), JobOptions(inference=options(spec)))
-    told = json.loads((tmp_path / "summary.json").read_text())["screening"]
-    assert told["mask"]["file"] == "land.gpkg"
-    assert told["mask"]["crs"] == "EPSG:4326"
-    assert told["mask"]["metres"] == 100.0
-    assert len(told["mask"]["sha256"]) == 64
-    assert told["prescreen"] == {"rate": 1e-9}
-
-
-def test_one_scene_of_several_without_place_is_left_out(scene: Path, tmp_path: Path) -> None:
-    pixels, _ = blob_scene(SIDE, SIDE, 3)
-    placeless = write_scene(tmp_path / "plain.tif", pixels, crs=None)
-    spec = ScreenSpec(roi=vector(tmp_path / "roi.gpkg", LAND))
-    result = run_job(
-        [scene, placeless],
-        Blobs,
-        JobOutputs(files=(OutputFile(tmp_path / "found.csv"),)),
-        JobOptions(inference=options(spec)),
-    )
-    assert result.exit_code == 3
-    assert "no georeference, and roi.gpkg" in result.facts["failed_inputs"]["plain.tif"]
-    assert {row["scene_id"] for row in csv.DictReader((tmp_path / "found.csv").open())} == {"scene.tif"}
 
 
 def test_prescreen_refuses_optical_models(scene: Path) -> None:

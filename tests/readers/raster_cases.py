@@ -11,6 +11,8 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.transform import Affine
 
+from retina_domains.types import SceneReader, Window
+
 TRANSFORM = Affine(10, 0, 400000, 0, -10, 3700000)
 
 
@@ -44,3 +46,8 @@ def write_raster(
         if mask is not None:
             dataset.write_mask(mask)
     return path
+
+
+def whole(reader: SceneReader) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """All that a reader gives."""
+    return reader.read(Window(0, 0, reader.scene.height, reader.scene.width))
