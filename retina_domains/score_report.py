@@ -17,7 +17,7 @@ from retina_domains.thresholds import ScoreThresholds
 
 SCORES_FILE = "scores.json"
 FORMAT_VERSION = 1
-Prefer = Literal["f1", "precision", "recall", "count"]
+Prefer = Literal["f1", "precision", "recall", "count", "expected"]
 Span = tuple[float, float, float]
 """A figure and the ends of its 95 % interval."""
 

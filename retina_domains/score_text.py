@@ -11,6 +11,7 @@ PREFERENCE = {
     "precision": "F0.5, in which precision weighs twice as much as recall, is largest",
     "recall": "F2, in which recall weighs twice as much as precision, is largest",
     "count": "as many are kept as there are objects",
+    "expected": "F1 is largest if each score is the chance that it says (half of the largest F1)",
 }
 HEAD = ("class", "objects", "threshold", "precision", "recall", "F1", "calibration error")
 

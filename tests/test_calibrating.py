@@ -131,7 +131,9 @@ def test_a_class_that_is_none_of_the_models_cannot_be_judged() -> None:
 def test_what_thresholds_are_chosen_by() -> None:
     assert preferences([]) == ("f1", ())
     assert preferences(["ring=recall", "count"]) == ("count", (("ring", "recall"),))
-    with pytest.raises(InvalidValueError, match="--prefer f2: expected f1, precision, recall, count, or "):
+    with pytest.raises(
+        InvalidValueError, match="--prefer f2: expected f1, precision, recall, count, expected, or "
+    ):
         preferences(["f2"])
     with pytest.raises(InvalidValueError, match="--prefer =f1: expected"):
         preferences(["=f1"])

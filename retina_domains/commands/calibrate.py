@@ -52,8 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="[CLASS=]KIND",
-        help="f1, precision (F0.5), recall (F2) or count (as many as there are), for all or for a class "
-        "(default: f1)",
+        help="f1, precision (F0.5), recall (F2), count (as many as there are) or expected (F1, if scores are "
+        "chances), for all or for a class (default: f1)",
     )
     parser.add_argument(
         "--together",

@@ -24,7 +24,7 @@ from retina_domains.score_report import Prefer
 from retina_domains.types import BoolArray, FloatArray, IntArray
 
 _BETA: dict[Prefer, float] = {"f1": 1.0, "precision": 0.5, "recall": 2.0}
-PREFERENCES: tuple[Prefer, ...] = (*_BETA, "count")
+PREFERENCES: tuple[Prefer, ...] = (*_BETA, "count", "expected")
 LEAST_RIGHT = 20
 # A curve needs odds that are finite.
 _EDGE = 1e-6
@@ -38,7 +38,9 @@ class FitSpec:
         together: classes that are judged as one: an object of one of them that is reported as another is
             right.
         prefer: what thresholds are chosen by: ``"f1"``, or ``"precision"`` or ``"recall"``, which then weighs
-            twice as much (F0.5, F2), or ``"count"``: as many are kept as there are objects.
+            twice as much (F0.5, F2), ``"count"``: as many are kept as there are objects, or ``"expected"``:
+            half of the largest F1, where F1 is largest if each score is the chance that it says (Lipton et
+            al., 2014), whatever few objects of these data lie about it.
         folds: of the cross-validation, or as many as there are scenes.
         bootstrap: of the intervals.
         prefer_of: classes for which thresholds are chosen by something else, and what; one of those that are
@@ -258,6 +260,8 @@ def best_cut(scores: FloatArray, hits: BoolArray, truth: float, prefer: Prefer =
     order = np.argsort(-scores, kind="stable")
     at, right = scores[order], np.cumsum(hits[order], dtype=np.float64)
     last = np.r_[np.flatnonzero(np.diff(at)), len(at) - 1]
+    if prefer == "expected":
+        return float(_worth(last + 1.0, right[last], truth, "f1").max()) / 2
     best = int(np.argmax(_worth(last + 1.0, right[last], truth, prefer)))
     below = at[last[best + 1]] if best + 1 < len(last) else at[last[best]]
     return float((at[last[best]] + below) / 2)

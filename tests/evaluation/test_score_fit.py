@@ -96,6 +96,19 @@ def test_the_best_cut_by_hand() -> None:
     assert best_cut(scores, hits, 0, "count") == pytest.approx((0.9 + 0.8) / 2)
 
 
+def test_expected_f1_is_largest_at_half_of_itself() -> None:
+    # Of the two scores F1 is 1 at .9: half of that.
+    assert best_cut(np.array([0.9, 0.7]), np.array([True, False]), 1, "expected") == 0.5
+    # Scores that are chances, all objects among them: no other threshold has a larger F1 in expectation.
+    chance = np.random.default_rng(0).beta(0.3, 1.2, 20_000)
+    ordered = np.sort(chance)[::-1]
+    f1 = 2 * np.cumsum(ordered) / (np.arange(1, 20_001) + chance.sum())
+    hits = np.random.default_rng(1).uniform(size=20_000) < chance
+    found = best_cut(chance, hits, float(hits.sum()), "expected")
+    assert found == pytest.approx(ordered[np.argmax(f1)], abs=0.01)
+    assert found == pytest.approx(f1.max() / 2, abs=0.01)
+
+
 def test_a_class_has_its_own_preference() -> None:
     spec = FitSpec((("ring", "schizont"),), "f1", prefer_of=(("schizont", "recall"), ("RBC", "count")))
     assert spec.preferred(("ring", "schizont")) == "recall"
