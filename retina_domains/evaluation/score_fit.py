@@ -40,7 +40,7 @@ class FitSpec:
         prefer: what thresholds are chosen by: ``"f1"``, or ``"precision"`` or ``"recall"``, which then weighs
             twice as much (F0.5, F2), ``"count"``: as many are kept as there are objects, or ``"expected"``:
             half of the largest F1, where F1 is largest if each score is the chance that it says (Lipton et
-            al., 2014), whatever few objects of these data lie about it.
+            al., 2014).
         folds: of the cross-validation, or as many as there are scenes.
         bootstrap: of the intervals.
         prefer_of: classes for which thresholds are chosen by something else, and what; one of those that are

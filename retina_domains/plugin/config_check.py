@@ -62,7 +62,7 @@ def check_names(config: Config) -> None:
     init_default_scope(config.get("default_scope", "mmdet"))
     name = str(config.filename or "config")
     for key, value in config.items():
-        _check_kind(key, value, f"{name}: {key}")
+        _check_shape(key, value, f"{name}: {key}")
         if key.endswith("_dataloader") and value is not None:
             _check_arguments(
                 DataLoader, {k: v for k, v in value.items() if k not in _OF_LOADERS}, f"{name}: {key}"
@@ -83,11 +83,11 @@ def _walk(value: Any, at: str, place: tuple[str, Registry] | None, in_model: boo
             complete = not in_model and place is not None and place[0] != _SAMPLER
             _check_arguments(found, value, at, complete=complete)
     for key, inner in value.items():
-        _check_kind(key, inner, f"{at}.{key}")
+        _check_shape(key, inner, f"{at}.{key}")
         _walk(inner, f"{at}.{key}", _PLACES.get(key, None), in_model)
 
 
-def _check_kind(key: str, value: Any, at: str) -> None:
+def _check_shape(key: str, value: Any, at: str) -> None:
     """Raise where a dict or a list of dicts is wanted and something else stands."""
     if value is None:
         return

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mmdet.datasets import MultiImageMixDataset
 from mmdet.registry import DATA_SAMPLERS
-from mmengine.dataset import BaseDataset
+from mmengine.dataset import BaseDataset, ConcatDataset, RepeatDataset
 
 from retina_domains.errors import ConfigError
 from retina_domains.plugin.datasets.sampler import SceneBalancedSampler, scene_weights
@@ -57,9 +57,13 @@ def test_draws_follow_the_weights_and_the_seed() -> None:
     assert drawn != list(islice(iter(SceneBalancedSampler(records, 1.0, seed=4)), 4000))
 
 
-def test_through_the_wrapper_that_mixes_images() -> None:
+def test_through_wrappers() -> None:
     wrapped = MultiImageMixDataset(Records(["a", "a", "b"]), pipeline=[])
     assert scene_weights(wrapped, 1.0).tolist() == pytest.approx([0.25, 0.25, 0.5])
+    joined = ConcatDataset([Records(["a"]), Records(["a", "b"])])
+    assert scene_weights(joined, 1.0).tolist() == pytest.approx([0.25, 0.25, 0.5])
+    repeated = RepeatDataset(Records(["a", "b"]), 2)
+    assert scene_weights(repeated, 1.0).tolist() == pytest.approx([0.25] * 4)
 
 
 def test_an_image_without_a_scene_is_refused() -> None:
