@@ -1,4 +1,4 @@
-# Version 3 of sar-ship, a second stage: nine anchors learn each ship. tools/train.py THIS
+# Version 4 of sar-ship, a second stage: nine anchors learn each ship. tools/train.py THIS
 # --init-from work_dirs/sar-ship/iter_4000.pth
 _base_ = ["./small-object-retinanet_r18-wide_4k_sar-ship.py"]
 init_parts = ()
@@ -10,4 +10,4 @@ param_scheduler = [
     dict(type="LinearLR", start_factor=0.05, by_epoch=False, begin=0, end=100),
     dict(type="CosineAnnealingLR", by_epoch=False, begin=100, end=max_iters, eta_min_ratio=0.01),
 ]
-bundle = dict(version="3")
+bundle = dict(version="4")
