@@ -146,7 +146,7 @@ def load_start_weights(model: nn.Module, source: str, parts: Sequence[str] = ())
         what = f"{len(wrong)} tensors do not fit, first {wrong[0]}" if wrong else "there is no such part"
         raise BundleError(
             f"{source}: {what} ({', '.join(parts) or 'all'} of this config's model): use the config that its "
-            "card names, or name the parts that fit in init_parts"
+            "card names, or only the parts that fit, such as --set \"init_parts=['backbone']\""
         )
     with torch.no_grad():
         for name, slot in own.items():
