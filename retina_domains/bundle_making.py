@@ -260,9 +260,11 @@ def remake_bundle(
     manifest = measured.into(manifest, facts)
     before = bundle.manifest
     unchanged = (manifest.calibration, manifest.thresholds) == (before.calibration, before.thresholds)
-    scores = bundle.scores if unchanged and measured.scores is None else measured.scores
+    # A bundle's own scores.json is nothing new, and does not hold the confusion that lies beside it.
+    unchanged = unchanged and measured.scores in (None, bundle.scores)
+    scores = bundle.scores if unchanged else measured.scores
     # What was measured of the source's errors holds for its thresholds alone.
-    kept = (WEIGHTS, ONNX, CONFUSION_FILE) if unchanged and measured.scores is None else (WEIGHTS, ONNX)
+    kept = (WEIGHTS, ONNX, CONFUSION_FILE) if unchanged else (WEIGHTS, ONNX)
     with replacing(out) as folder:
         for name in kept:
             if (bundle.folder / name).is_file():

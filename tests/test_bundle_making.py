@@ -10,7 +10,7 @@ import pytest
 from score_cases import MANIFEST, labelled_fields, write_bundle
 
 from retina_domains.bundle import read_bundle
-from retina_domains.bundle_making import Facts, Measured, remake_bundle
+from retina_domains.bundle_making import Facts, Measured, read_scores, remake_bundle
 from retina_domains.calibrating import measure_scores
 from retina_domains.card import notes_of
 from retina_domains.cli import main
@@ -67,6 +67,16 @@ def test_in_its_own_place_and_again_without_a_change(tmp_path: Path, scores: Sco
     assert again.card == first.card
     assert bundle_options(folder).confusion == scores.confusion
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_bundle_s_own_scores_given_again_keep_what_counts_are_corrected_by(
+    tmp_path: Path, scores: ScoreReport
+) -> None:
+    folder = write_bundle(tmp_path / "a")
+    first = remake_bundle(folder, folder, measured=Measured(scores=scores))
+    again = remake_bundle(folder, folder, measured=Measured(scores=read_scores(folder / "scores.json")))
+    assert again.sha256 == first.sha256
+    assert bundle_options(folder).confusion == scores.confusion
 
 
 def test_errors_that_were_measured_at_other_thresholds_go(tmp_path: Path, scores: ScoreReport) -> None:
